@@ -1,0 +1,167 @@
+# Copyright (c) 2026, the bakehouse.images authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What can be changed while the lab runs: how long things take, and which calls go wrong."""
+
+from __future__ import annotations
+
+import dataclasses
+import fnmatch
+import threading
+import typing as t
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+#: What a fault does to a call it matches.
+EFFECTS = {
+    "error": "the call is refused and nothing is done",
+    "error-after-work": "the work is done, and the answer is an error all the same",
+    "disconnect": "the work is done, and the connection closes without an answer",
+    "stuck": "what the call starts never ends: creating, attaching, detaching, pending",
+    "fail": "what the call starts ends in error: volume error, snapshot error, image failed, attachment gone",
+    "no-device": "the volume is attached as the API says, and no device appears",
+}
+#: Effects that are carried out while the call is served, not instead of it.
+LATER_EFFECTS = frozenset(("stuck", "fail", "no-device"))
+
+
+class SettingError(Exception):
+    """A setting that does not exist or does not fit; the text is for humans."""
+
+
+@dataclass
+class Fault:
+    """Something that goes wrong on purpose.
+
+    Args:
+        action: name or pattern of API actions, such as C(CreateVolume) or C(Describe*).
+        effect: one of EFFECTS.
+        code, message, status: the error to answer with; status is the HTTP one.
+        times: how many matching calls are hit; 0 is all of them.
+        skip: how many matching calls pass unharmed first.
+        match: parameters that the call must have, as texts; C({"VolumeId": "vol-1"}).
+    """
+
+    action: str
+    effect: str = "error"
+    code: str = "InternalError"
+    message: str = "An internal error has occurred (a fault of the lab)."
+    status: int = 0
+    times: int = 1
+    skip: int = 0
+    match: dict[str, str] = field(default_factory=dict)
+    hits: int = 0
+
+    def __post_init__(self) -> None:
+        if self.effect not in EFFECTS:
+            raise SettingError(f"Unknown effect {self.effect!r}; there are {', '.join(EFFECTS)}.")
+        if not self.status:
+            self.status = default_status(self.code)
+
+    def takes(self, action: str, parameters: Mapping[str, str]) -> bool:
+        """Whether this call is hit. Counts, so ask once for each call."""
+        if self.times and self.hits >= self.times + self.skip:
+            return False
+        if not fnmatch.fnmatchcase(action, self.action):
+            return False
+        if any(parameters.get(key) != value for key, value in self.match.items()):
+            return False
+        self.hits += 1
+        return self.hits > self.skip
+
+
+def default_status(code: str) -> int:
+    """The HTTP status that AWS sends with an error code, as far as clients look at it."""
+    if code in ("RequestLimitExceeded", "Unavailable", "ServiceUnavailable"):
+        return 503
+    if code in ("InternalError", "InternalFailure", "InternalServerException"):
+        return 500
+    if code in ("UnauthorizedOperation", "AccessDenied", "AccessDeniedException"):
+        return 403
+    if code in ("AuthFailure",):
+        return 401
+    return 400
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Seconds that states take, and other behaviour. Applies to what is created from then on."""
+
+    volume_seconds: float = 0.0
+    attach_seconds: float = 0.0
+    detach_seconds: float = 0.0
+    snapshot_seconds: float = 0.0
+    image_seconds: float = 0.0
+    #: How long a new id is not found by calls that name it, nor listed.
+    consistency_seconds: float = 0.0
+    #: Added to every API call.
+    api_seconds: float = 0.0
+    #: C(required): metadata only with a token (IMDSv2); C(optional): without, too; C(off): no metadata service.
+    imds: str = "required"
+    #: Keys of tags that calls which create something must give it, or they are refused.
+    required_tags: tuple[str, ...] = ()
+
+
+class SettingsStore:
+    """The settings in force, and the faults that wait for calls. Safe to use from many threads."""
+
+    def __init__(self, initial: Settings) -> None:
+        self._initial = initial
+        self._lock = threading.Lock()
+        self.current = initial
+        self.faults: list[Fault] = []
+
+    def change(self, values: Mapping[str, t.Any]) -> None:
+        """Set some values; all of them are checked before one is changed.
+
+        Raises:
+            SettingError: an unknown name or a value of the wrong kind.
+        """
+        values = dict(values)
+        faults = [_fault(item) for item in values.pop("faults", [])]
+        replace = "faults" in values or bool(faults)
+        checked: dict[str, t.Any] = {name: _checked(name, value) for name, value in values.items()}
+        with self._lock:
+            self.current = dataclasses.replace(self.current, **checked)
+            if replace:
+                self.faults = self.faults + faults
+
+    def reset(self) -> None:
+        """Back to what the lab was started with, without faults."""
+        with self._lock:
+            self.current = self._initial
+            self.faults = []
+
+    def fault_for(self, action: str, parameters: Mapping[str, str]) -> Fault | None:
+        """The first fault that hits this call; counts it."""
+        with self._lock:
+            return next((fault for fault in self.faults if fault.takes(action, parameters)), None)
+
+    def to_json(self) -> dict[str, t.Any]:
+        with self._lock:
+            return {**dataclasses.asdict(self.current), "faults": [dataclasses.asdict(f) for f in self.faults]}
+
+
+def _checked(name: str, value: t.Any) -> float | str | tuple[str, ...]:
+    known = {field.name for field in dataclasses.fields(Settings)}
+    if name not in known:
+        raise SettingError(f"Unknown setting {name!r}; there are faults, {', '.join(sorted(known))}.")
+    if name == "imds":
+        if value not in ("required", "optional", "off"):
+            raise SettingError("imds is one of required, optional, off.")
+        return str(value)
+    if name == "required_tags":
+        if not isinstance(value, list) or not all(isinstance(key, str) for key in value):
+            raise SettingError("required_tags is a list of tag keys.")
+        return tuple(value)
+    if isinstance(value, bool) or not isinstance(value, int | float) or value < 0:
+        raise SettingError(f"{name} is a number of seconds, not {value!r}.")
+    return float(value)
+
+
+def _fault(item: t.Any) -> Fault:
+    known = {field.name for field in dataclasses.fields(Fault)} - {"hits"}
+    if not isinstance(item, dict) or "action" not in item or set(item) - known:
+        raise SettingError(f"A fault is an object with action and some of {', '.join(sorted(known))}.")
+    return Fault(**item)
