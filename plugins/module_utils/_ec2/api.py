@@ -1,0 +1,270 @@
+# Copyright (c) 2026, the bakehouse.images authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# Private to this collection: names, arguments and results here may change
+# in any release.
+
+"""Calling EC2: the client, its retries, and botocore's errors in our own words.
+
+The only file that knows amazon.aws. boto3 comes through its public module_utils, which also give
+the options for credentials, region and endpoint that every AWS module has.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import os
+import typing as t
+
+from ansible_collections.amazon.aws.plugins.module_utils.botocore import boto3_conn, get_aws_connection_info
+from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
+from ansible_collections.amazon.aws.plugins.module_utils.tagging import (
+    boto3_tag_list_to_ansible_dict,
+    boto3_tag_specifications,
+    compare_aws_tags,
+)
+from ansible_collections.bakehouse.images.plugins.module_utils._ec2.errors import (
+    OutcomeUnknown,
+    error_code,
+    translate_client_error,
+    translate_transport_error,
+)
+from ansible_collections.bakehouse.images.plugins.module_utils._errors import NotFound, Refused
+from ansible_collections.bakehouse.images.plugins.module_utils._wait import Clock, SystemClock, poll
+
+with contextlib.suppress(ImportError):  # AnsibleAWSModule says what is missing before anything here is called
+    import botocore.exceptions as botocore_errors
+
+# Throttling in a busy account lasts: ten attempts are about a minute.
+ATTEMPTS = 10
+# An endpoint that nobody listens on will not appear: say so after a few seconds.
+CONNECT_ATTEMPTS = 3
+CONNECT_TIMEOUT_SECONDS = 10
+# A block of 512 KiB that has not come by then is stalled: ask again.
+BLOCK_TIMEOUT_SECONDS = 20
+# As many as may be asked for at the same time.
+BLOCK_CONNECTIONS = 64
+
+# How long an id that a create call has just returned may be unknown elsewhere in EC2. AWS speaks of
+# "a few minutes" and wants the waits to grow:
+# https://docs.aws.amazon.com/ec2/latest/devguide/eventual-consistency.html
+NEW_ID_SECONDS = 180.0
+# The same for an id that a user gave: long enough for one retry on another of EC2's servers.
+KNOWN_ID_SECONDS = 4.0
+
+
+class Ec2Api:
+    """EC2's API in one region: one boto3 client, and the clock for what is waited for.
+
+    Args:
+        client: a boto3 client for C(ec2).
+        clock: lets tests wait without waiting.
+        new_id_seconds: how long an id just made may stay unknown, see C(NEW_ID_SECONDS).
+    """
+
+    def __init__(
+        self, client: t.Any, *, clock: t.Optional[Clock] = None, new_id_seconds: float = NEW_ID_SECONDS
+    ) -> None:
+        self.client = client
+        self.clock: Clock = clock or SystemClock()
+        self.new_id_seconds = new_id_seconds
+        _limit_retries(client)
+
+    @property
+    def region(self) -> str:
+        """The region that is called."""
+        return str(self.client.meta.region_name)
+
+    def call(self, method: str, doing: str, **params: t.Any) -> t.Dict[str, t.Any]:
+        """Call one API action and return its answer.
+
+        Args:
+            method: the client's method, such as C(create_volume).
+            doing: completes "Cannot ...", such as "create the volume".
+            params: the action's parameters; those that are None are left out.
+
+        Raises:
+            BuildError: the call failed; C(facts) has C(error_code) and C(operation).
+        """
+        given = {key: value for key, value in params.items() if value is not None}
+        try:
+            return t.cast("t.Dict[str, t.Any]", getattr(self.client, method)(**given))
+        except botocore_errors.ClientError as exc:
+            raise translate_client_error(exc, doing) from exc
+        except botocore_errors.BotoCoreError as exc:
+            raise translate_transport_error(exc, doing, str(self.client.meta.endpoint_url)) from exc
+
+    def find(self, method: str, key: str, doing: str, **params: t.Any) -> t.List[t.Dict[str, t.Any]]:
+        """Call a describe action, all pages of it, and return the list under C(key)."""
+        found: t.List[t.Dict[str, t.Any]] = []
+        token = None
+        while True:
+            answer = self.call(method, doing, NextToken=token, **params)
+            found.extend(answer.get(key) or [])
+            token = answer.get("NextToken")
+            if not token:
+                return found
+
+    def retry_missing(self, attempt: t.Callable[[], t.Any], *, new: bool) -> t.Any:
+        """Call C(attempt) again while it raises NotFound, for as long as the id may not have arrived.
+
+        Args:
+            new: the id comes from a create call of this build, see C(NEW_ID_SECONDS); else it came
+                from a user and is either there or mistaken.
+        """
+        last: t.List[NotFound] = []
+
+        def probe() -> t.Optional[t.Tuple[t.Any]]:
+            try:
+                return (attempt(),)
+            except NotFound as exc:
+                last[:] = [exc]
+                return None
+
+        return poll(
+            probe,
+            timeout_seconds=self.new_id_seconds if new else min(KNOWN_ID_SECONDS, self.new_id_seconds),
+            delay_seconds=1,
+            max_delay_seconds=15,
+            on_timeout=lambda waited: last[0],
+            clock=self.clock,
+        )[0]
+
+
+class _Unconnected:
+    """What amazon.aws's connection functions take for a module; it raises instead of exiting."""
+
+    def __init__(self, module: t.Any) -> None:
+        self.params = module.params
+        self._name = module._name
+
+    def fail_json(self, msg: str = "", **_result: t.Any) -> t.NoReturn:
+        """Called by amazon.aws when there can be no client."""
+        raise Refused(msg.rstrip(".") + ".")
+
+
+def connect(module: AnsibleAWSModule, *, service: str = "ec2") -> Ec2Api:
+    """The API with the module's credentials, region and endpoint.
+
+    Args:
+        service: C(ec2), or C(ebs) for the EBS direct APIs.
+
+    Raises:
+        Refused: there is no region, no such profile, or another setting that cannot be used.
+    """
+    unconnected = _Unconnected(module)
+    region, endpoint, settings = get_aws_connection_info(unconnected)
+    if not region:
+        raise Refused(
+            "No AWS region is given.",
+            hint="Set region, AWS_REGION or AWS_DEFAULT_REGION, or a region in the profile.",
+        )
+    # botocore reads a model of several MiB: a fifth of that time would go into looking for garbage in it.
+    gc.disable()
+    try:
+        client = boto3_conn(
+            unconnected,
+            conn_type="client",
+            resource=service,
+            region=region,
+            endpoint=endpoint,
+            config=_config(service),
+            **settings,
+        )
+    finally:
+        gc.enable()
+    return Ec2Api(client)
+
+
+def _config(service: str) -> t.Dict[str, t.Any]:
+    """Settings for botocore; the user's C(aws_config) is merged over them, the environment is respected."""
+    retries: t.Dict[str, t.Any] = {}
+    if "AWS_RETRY_MODE" not in os.environ:
+        retries["mode"] = "standard"
+    if "AWS_MAX_ATTEMPTS" not in os.environ:
+        retries["total_max_attempts"] = ATTEMPTS
+    config: t.Dict[str, t.Any] = {"retries": retries, "connect_timeout": CONNECT_TIMEOUT_SECONDS}
+    if service == "ebs":
+        config["read_timeout"] = BLOCK_TIMEOUT_SECONDS
+        config["max_pool_connections"] = BLOCK_CONNECTIONS
+    return config
+
+
+def _limit_retries(client: t.Any) -> None:
+    """Keep botocore from retrying what should not be retried blindly."""
+    events = client.meta.events
+    for service in ("ec2", "ebs"):
+        name = "bakehouse-unreachable-" + service
+        events.register_first("needs-retry." + service, _stop_when_unreachable, unique_id=name)
+    # The one create call with neither a client token nor a unique name: a second try could make a second snapshot.
+    events.register_first("needs-retry.ec2.CreateSnapshot", _stop_when_unknown, unique_id="bakehouse-unknown")
+
+
+def _stop_when_unreachable(attempts: int = 0, caught_exception: t.Any = None, **_event: t.Any) -> None:
+    unreachable = (botocore_errors.EndpointConnectionError, botocore_errors.ConnectTimeoutError)
+    if isinstance(caught_exception, unreachable) and attempts >= CONNECT_ATTEMPTS:
+        raise caught_exception
+
+
+def _stop_when_unknown(
+    response: t.Any = None, caught_exception: t.Any = None, operation: t.Any = None, **_event: t.Any
+) -> None:
+    refused = (botocore_errors.EndpointConnectionError, botocore_errors.ConnectTimeoutError)
+    reason = ""
+    if caught_exception is not None and not isinstance(caught_exception, refused):
+        reason = str(caught_exception)
+    elif response is not None and response[0].status_code >= 500:
+        error = response[1].get("Error", {})
+        if error.get("Code") not in ("RequestLimitExceeded", "Throttling", "Unavailable"):
+            reason = "%s (%s)" % (error.get("Message"), error.get("Code"))
+    if reason:
+        raise OutcomeUnknown("%s was sent, but its outcome is not known: %s." % (operation.name, reason))
+
+
+def tags_of(resource: t.Mapping[str, t.Any]) -> t.Dict[str, str]:
+    """The tags of a described resource."""
+    return dict(boto3_tag_list_to_ansible_dict(resource.get("Tags") or []))
+
+
+def tag_specifications(tags: t.Mapping[str, str], kind: str) -> t.Optional[t.List[t.Dict[str, t.Any]]]:
+    """The TagSpecifications parameter of a create call; None without tags."""
+    specifications: t.Optional[t.List[t.Dict[str, t.Any]]] = boto3_tag_specifications(dict(tags), types=[kind])
+    return specifications
+
+
+def tags_to_set(current: t.Mapping[str, str], wanted: t.Mapping[str, str]) -> t.Dict[str, str]:
+    """The wanted tags that are missing or differ. Other tags are left alone."""
+    to_set, _to_unset = compare_aws_tags(dict(current), dict(wanted), purge_tags=False)
+    return dict(to_set)
+
+
+def timestamp(moment: t.Any) -> t.Optional[str]:
+    """A moment as ISO 8601 text: botocore gives a datetime, some answers hold text already."""
+    if moment is None or isinstance(moment, str):
+        return moment
+    return str(moment.isoformat())
+
+
+def filter_list(filters: t.Mapping[str, t.Union[str, t.Sequence[str]]]) -> t.List[t.Dict[str, t.Any]]:
+    """The Filters parameter of a describe call."""
+    return [
+        {"Name": name, "Values": [values] if isinstance(values, str) else list(values)}
+        for name, values in filters.items()
+    ]
+
+
+__all__ = (
+    "NEW_ID_SECONDS",
+    "AnsibleAWSModule",
+    "Ec2Api",
+    "OutcomeUnknown",
+    "connect",
+    "error_code",
+    "filter_list",
+    "tag_specifications",
+    "tags_of",
+    "tags_to_set",
+    "timestamp",
+)

@@ -1,0 +1,157 @@
+# Copyright (c) 2026, the bakehouse.images authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# Private to this collection: names, arguments and results here may change
+# in any release.
+
+"""botocore's errors in our own words: what was tried, what EC2 said, what to do."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import typing as t
+
+from ansible_collections.bakehouse.images.plugins.module_utils._errors import (
+    BuildError,
+    Busy,
+    Conflict,
+    Invalid,
+    NotFound,
+    Refused,
+)
+
+with contextlib.suppress(ImportError):  # AnsibleAWSModule says what is missing before anything here is called
+    import botocore.exceptions as botocore_errors
+
+_CREDENTIALS = {
+    "AuthFailure",
+    "InvalidClientTokenId",
+    "SignatureDoesNotMatch",
+    "ExpiredToken",
+    "ExpiredTokenException",
+    "RequestExpired",
+    "UnrecognizedClientException",
+    "InvalidAccessKeyId",
+    "MissingAuthenticationToken",
+    "OptInRequired",
+    "Blocked",
+}
+_NOT_AUTHORIZED = {"UnauthorizedOperation", "AccessDenied", "AccessDeniedException", "Client.UnauthorizedOperation"}
+_MALFORMED = {
+    "InvalidParameter",
+    "InvalidParameterCombination",
+    "InvalidParameterValue",
+    "MissingParameter",
+    "UnknownParameter",
+    "ValidationError",
+}
+_BUSY = {
+    "IncorrectState",
+    "InvalidSnapshot.InUse",
+    "InvalidVolume.InUse",
+    "RequestLimitExceeded",
+    "ResourceInUse",
+    "Throttling",
+    "VolumeInUse",
+}
+_PERMISSION = re.compile(r"not authorized to perform: ([\w-]+:\w+)")
+_PRINCIPAL = re.compile(r"User: (\S+) is not authorized")
+_ENCODED = re.compile(r"\s*Encoded authorization failure message:.*", re.DOTALL)
+
+
+class OutcomeUnknown(BuildError):
+    """A call without a client token failed in a way that leaves open whether it was carried out."""
+
+
+def error_code(error: BaseException) -> str:
+    """EC2's code of a translated error, such as C(VolumeInUse); empty when there is none."""
+    return str(error.facts.get("error_code", "")) if isinstance(error, BuildError) else ""
+
+
+def translate_client_error(exc: t.Any, doing: str) -> BuildError:
+    """An error answer of EC2 as one of ours: what was tried, what EC2 said, what to do."""
+    error = exc.response.get("Error", {})
+    code = str(error.get("Code") or "")
+    said = " ".join(_ENCODED.sub("", str(error.get("Message") or "")).split())
+    facts = {"error_code": code, "operation": exc.operation_name}
+    if code in _NOT_AUTHORIZED:
+        return _not_authorized(doing, said, exc.operation_name, code)
+    message = "Cannot %s: %s (%s)." % (doing, said.rstrip(".") or "EC2 gave no reason", code or "no code")
+    kind, hint = _kind(code)
+    if kind is Invalid:
+        malformed = Invalid([message])
+        malformed.facts.update(facts)
+        return malformed
+    return kind(message, hint=hint, **facts)
+
+
+def _kind(code: str) -> t.Tuple[t.Type[BuildError], t.Optional[str]]:
+    """Which of our errors a code is, and what to do about it."""
+    endings = (
+        (".NotFound", NotFound),
+        ("NotFoundException", NotFound),
+        (".Unavailable", NotFound),
+        (".Unknown", NotFound),
+        (".Malformed", Invalid),
+        (".Duplicate", Conflict),
+    )
+    kinds: t.Dict[str, t.Type[BuildError]] = dict.fromkeys(_MALFORMED, Invalid)
+    kinds.update(dict.fromkeys(_BUSY, Busy), IdempotentParameterMismatch=Conflict)
+    if code in _CREDENTIALS:
+        return Refused, "EC2 does not accept the credentials in use: check the keys, their session token and the clock."
+    if code in kinds:
+        return kinds[code], None
+    if code.endswith("LimitExceeded"):
+        return Refused, "Raise this quota, or remove what is no longer needed."
+    for ending, kind in endings:
+        if code.endswith(ending):
+            return kind, None
+    return BuildError, None
+
+
+def _not_authorized(doing: str, said: str, operation: str, code: str) -> Refused:
+    named = _PERMISSION.search(said)
+    permission = named.group(1) if named else "ec2:" + operation
+    principal = _PRINCIPAL.search(said)
+    who = principal.group(1) if principal else "the credentials in use"
+    return Refused(
+        "Cannot %s: %s may not do %s. EC2 said: %s" % (doing, who, permission, said),
+        hint="Allow %s in the IAM policies that apply." % permission,
+        error_code=code,
+        operation=operation,
+        missing_permission=permission,
+    )
+
+
+def translate_transport_error(exc: Exception, doing: str, endpoint: str) -> BuildError:
+    """An error of botocore itself, before or instead of an answer of EC2."""
+    name = type(exc).__name__
+    if (
+        isinstance(exc, (botocore_errors.NoCredentialsError, botocore_errors.CredentialRetrievalError))
+        or "Credentials" in name
+        or "Token" in name
+    ):
+        return Refused(
+            "Cannot %s: no usable AWS credentials on this host (%s)." % (doing, exc),
+            hint="Give profile, or access_key and secret_key, or AWS_PROFILE or AWS_ACCESS_KEY_ID and "
+            "AWS_SECRET_ACCESS_KEY in the environment, or an instance role. API modules run on the API host.",
+        )
+    if isinstance(exc, botocore_errors.ParamValidationError):
+        return Invalid(["Cannot %s: %s" % (doing, " ".join(str(exc).split()))])
+    if isinstance(exc, (botocore_errors.HTTPClientError, botocore_errors.ConnectionError)):
+        return BuildError(
+            "Cannot %s: EC2's endpoint %s cannot be reached (%s)." % (doing, endpoint, exc),
+            hint="Check the region, endpoint_url, AWS_ENDPOINT_URL, proxies and the network of the API host.",
+            error_code=name,
+        )
+    if name == "ResponseParserError":
+        return BuildError(
+            "Cannot %s: what answers at %s does not speak EC2's protocol (%s)." % (doing, endpoint, str(exc)[:200]),
+            error_code=name,
+        )
+    return BuildError("Cannot %s: %s" % (doing, exc), error_code=name)
+
+
+__all__ = ("OutcomeUnknown", "error_code", "translate_client_error", "translate_transport_error")

@@ -1,0 +1,110 @@
+# Copyright (c) 2026, the bakehouse.images authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# Private to this collection: names, arguments and results here may change
+# in any release.
+
+"""What the build host keeps of the agent of a sandbox: its socket, and which process it is.
+
+Only root can read which process that is; the socket belongs to whom it is made for.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import json
+import os
+import signal
+import time
+import typing as t
+
+from ansible_collections.bakehouse.images.plugins.module_utils._sandbox import state
+
+AGENTS_DIR = "/run/bakehouse/agents"
+
+# How long the kernel may take after SIGKILL.
+KILL_SECONDS = 5.0
+
+
+@dataclasses.dataclass(frozen=True)
+class Running:
+    """An agent: its process, as the build host numbers it, with the moment it started; and what it calls itself."""
+
+    pid: int
+    start_time: int
+    token: str
+
+
+def socket_path(name: str, folder: str = AGENTS_DIR) -> str:
+    """Where the agent of the sandbox is reached."""
+    state.check_name(name)
+    return os.path.join(folder, name)
+
+
+def read_agent(name: str, folder: str = AGENTS_DIR) -> t.Optional[Running]:
+    """The agent of the sandbox, while it lives."""
+    try:
+        with open(socket_path(name, folder) + ".json", encoding="ascii") as stream:
+            running = Running(**json.load(stream))
+    except (OSError, ValueError, TypeError):
+        return None
+    return running if _lives(running) else None
+
+
+def write_agent(name: str, running: Running, folder: str = AGENTS_DIR) -> None:
+    """Keep which process it is."""
+    handle = os.open(socket_path(name, folder) + ".json", os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+    with open(handle, "w", encoding="ascii") as stream:
+        json.dump(dataclasses.asdict(running), stream)
+
+
+def agent_processes(name: str, folder: str = AGENTS_DIR) -> t.List[int]:
+    """The processes of the sandbox's agent, as the build host numbers them: itself, and those that look after a
+    command each. The commands are theirs, and not among these."""
+    running = read_agent(name, folder)
+    if running is None:
+        return []
+    found = [running.pid]
+    for entry in os.listdir("/proc"):
+        if entry.isdigit():
+            with contextlib.suppress(OSError, IndexError), open("/proc/%s/stat" % entry, "rb") as stream:
+                if int(stream.read().rpartition(b")")[2].split()[1]) == running.pid:
+                    found.append(int(entry))
+    return found
+
+
+def end_agent(name: str, folder: str = AGENTS_DIR) -> None:
+    """End the sandbox's agent, if it has one. What it has forked runs on, to its end."""
+    running = read_agent(name, folder)
+    if running is None:
+        return
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(running.pid, signal.SIGKILL)
+    deadline = time.monotonic() + KILL_SECONDS
+    while _lives(running) and time.monotonic() < deadline:
+        time.sleep(0.002)
+
+
+def forget_agent(name: str, folder: str = AGENTS_DIR) -> None:
+    """Remove what is kept of the sandbox's agent."""
+    for suffix in ("", ".json", ".lock"):
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(socket_path(name, folder) + suffix)
+
+
+def _lives(running: Running) -> bool:
+    return state.process_start_time(running.pid) == running.start_time
+
+
+__all__ = (
+    "AGENTS_DIR",
+    "Running",
+    "agent_processes",
+    "end_agent",
+    "forget_agent",
+    "read_agent",
+    "socket_path",
+    "write_agent",
+)

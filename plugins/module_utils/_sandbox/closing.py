@@ -1,0 +1,249 @@
+# Copyright (c) 2026, the bakehouse.images authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# Private to this collection: names, arguments and results here may change
+# in any release.
+
+"""Closing a sandbox: end what runs inside, give back, trim, let go, and look at what is left."""
+
+from __future__ import annotations
+
+import dataclasses
+import fcntl
+import functools
+import os
+import signal
+import struct
+import typing as t
+
+from ansible_collections.bakehouse.images.plugins.module_utils import _inside as paths
+from ansible_collections.bakehouse.images.plugins.module_utils._errors import BuildError, Busy
+from ansible_collections.bakehouse.images.plugins.module_utils._sandbox import (
+    checking,
+    lending,
+    mounts,
+    stand_ins,
+    state,
+)
+from ansible_collections.bakehouse.images.plugins.module_utils._sandbox.agent_state import end_agent, forget_agent
+from ansible_collections.bakehouse.images.plugins.module_utils._sandbox.entry import image_root
+from ansible_collections.bakehouse.images.plugins.module_utils._sandbox.processes import (
+    Killed,
+    end_processes,
+    sandbox_processes,
+)
+from ansible_collections.bakehouse.images.plugins.module_utils._wait import poll
+
+if t.TYPE_CHECKING:
+    from ansible_collections.bakehouse.images.plugins.module_utils._run import Runner
+
+# How long the kernel may take to write back and let go of a device.
+RELEASE_TIMEOUT_SECONDS = 120.0
+
+# FITRIM, linux/fs.h: _IOWR('X', 121, struct fstrim_range), and that structure.
+FITRIM = 0xC0185879
+FSTRIM_RANGE = "QQQ"
+
+
+@dataclasses.dataclass(frozen=True)
+class CloseReport:
+    """How a sandbox was closed.
+
+    Args:
+        changed: whether there was anything to close.
+        killed: what still ran inside.
+        not_done: commands for a running machine, which ended well and did nothing.
+        trimmed_bytes: what the file systems told the device they do not need.
+        checked: one result for each file system that was mounted.
+        problems: a sentence for each step that failed; the others were done all the same.
+    """
+
+    changed: bool
+    killed: t.Tuple[Killed, ...] = ()
+    not_done: t.Tuple[str, ...] = ()
+    trimmed_bytes: int = 0
+    checked: t.Tuple[checking.Checked, ...] = ()
+    problems: t.Tuple[str, ...] = ()
+
+    def to_result(self) -> t.Dict[str, t.Any]:
+        """The report as a module's result."""
+        return {
+            "killed": [one.to_result() for one in self.killed],
+            "not_done": list(self.not_done),
+            "trimmed_bytes": self.trimmed_bytes,
+            "checked": [dataclasses.asdict(one) for one in self.checked],
+            "problems": list(self.problems),
+        }
+
+
+def close_sandbox(
+    name: str, *, runner: Runner, state_dir: str = state.STATE_DIR, trim: bool = True, check: bool = True
+) -> CloseReport:
+    """Close the sandbox C(name). One that is not open is none to close; one whose holder died is cleaned up.
+
+    Never fails for what runs or is mounted inside. What fails nevertheless is in the report's C(problems).
+
+    Args:
+        trim: tell the device which blocks are free, while the file systems are still mounted.
+        check: check the file systems, read-only, when they are no longer mounted.
+    """
+    with state.locked(name, state_dir):
+        record = state.read_record(name, state_dir)
+        if record is None:
+            return CloseReport(changed=False)
+        closing = _Closing(record, runner)
+        if state.is_alive(record):
+            closing.end_processes()
+            closing.give_back()
+            if trim:
+                closing.trim()
+            closing.read_notes()
+            closing.end_holder()
+        else:
+            closing.repair()
+        closing.release()
+        if check:
+            closing.check()
+        forget_agent(name)
+        state.remove_record(name, state_dir)
+        return closing.report()
+
+
+def find_open(name: str, state_dir: str = state.STATE_DIR) -> t.List[str]:
+    """What closing the sandbox would take away: a line for each mount; none when there is nothing to close."""
+    record = state.read_record(name, state_dir)
+    if record is None:
+        return []
+    return [mounts.Mount(**dataclasses.asdict(one)).describe() for one in record.mounts]
+
+
+def clear_dead(record: state.SandboxRecord, *, runner: Runner, state_dir: str = state.STATE_DIR) -> None:
+    """Take back what a sandbox left whose holder died, and forget it."""
+    closing = _Closing(record, runner)
+    closing.repair()
+    forget_agent(record.name)
+    state.remove_record(record.name, state_dir)
+
+
+class _Closing:
+    """The steps of closing. Each collects its errors, so that the next is done too."""
+
+    def __init__(self, record: state.SandboxRecord, runner: Runner) -> None:
+        self.record = record
+        self.runner = runner
+        self.root = image_root(record)
+        self.killed: t.List[Killed] = []
+        self.not_done: t.Tuple[str, ...] = ()
+        self.trimmed_bytes = 0
+        self.checked: t.List[checking.Checked] = []
+        self.problems: t.List[str] = []
+
+    def report(self) -> CloseReport:
+        return CloseReport(
+            changed=True,
+            killed=tuple(self.killed),
+            not_done=self.not_done,
+            trimmed_bytes=self.trimmed_bytes,
+            checked=tuple(self.checked),
+            problems=tuple(self.problems),
+        )
+
+    def end_processes(self) -> None:
+        found = sandbox_processes(self.record)
+        end_agent(self.record.name)
+        self.killed += found
+        stubborn = end_processes(found)
+        # Whatever a dying process has started meanwhile ends with the holder.
+        if stubborn:
+            self.problems += ["Process %d (%s) does not die." % (one.pid, one.name) for one in stubborn]
+
+    def give_back(self) -> None:
+        for plain in reversed(self.record.lent):
+            self._try(functools.partial(lending.give_back, self.root, lending.Loan.from_plain(plain)))
+
+    def trim(self) -> None:
+        for mount in self.record.mounts[: len(self.record.devices)]:
+            if mount.source in self.record.devices:
+                self.trimmed_bytes += _trim(self.root, mount.target)
+
+    def read_notes(self) -> None:
+        self.not_done = stand_ins.read_notes(self.root)
+
+    def end_holder(self) -> None:
+        try:
+            os.kill(self.record.pid, signal.SIGKILL)
+        except ProcessLookupError:
+            return
+        self._try(self._wait_for_holder)
+
+    def _wait_for_holder(self) -> None:
+        poll(
+            lambda: state.has_ended(self.record) or None,
+            timeout_seconds=RELEASE_TIMEOUT_SECONDS,
+            delay_seconds=0.01,
+            max_delay_seconds=0.2,
+            on_timeout=lambda waited: Busy(
+                "The holder of the sandbox (process %d) has not ended %d s after it was killed."
+                % (self.record.pid, waited)
+            ),
+        )
+
+    def repair(self) -> None:
+        """Give back on the bare image, mounted for the moment where nobody else sees it."""
+        self._try(self._wait_for_holder)
+        if any(plain["replaced"] for plain in self.record.lent):
+            self._try(lambda: _repair(self.record))
+
+    def release(self) -> None:
+        whole = (self.record.device,) if self.record.device else ()
+        for device in dict.fromkeys(self.record.devices + whole):
+            self._try(functools.partial(checking.wait_until_free, device, RELEASE_TIMEOUT_SECONDS))
+
+    def check(self) -> None:
+        seen = set()
+        for mount in self.record.mounts:
+            if mount.source in self.record.devices and mount.source not in seen:
+                seen.add(mount.source)
+                self._try(functools.partial(self._check, mount))
+
+    def _check(self, mount: state.MountRecord) -> None:
+        self.checked.append(checking.check_filesystem(self.runner, mount.source, mount.filesystem))
+
+    def _try(self, step: t.Callable[[], object]) -> None:
+        try:
+            step()
+        except BuildError as exc:
+            self.problems.append(str(exc))
+        except OSError as exc:
+            self.problems.append("Closing the sandbox %s: %s." % (self.record.name, exc))
+
+
+def _trim(root: str, target: str) -> int:
+    """FITRIM on the mounted file system: bytes trimmed, 0 where it or the device cannot."""
+    try:
+        handle = paths.open_in_root(root, target, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            asked = bytearray(struct.pack(FSTRIM_RANGE, 0, 0xFFFFFFFFFFFFFFFF, 0))
+            fcntl.ioctl(handle, FITRIM, asked)
+        finally:
+            os.close(handle)
+    except OSError:
+        return 0
+    return int(struct.unpack(FSTRIM_RANGE, asked)[1])
+
+
+def _repair(record: state.SandboxRecord) -> None:
+    from ansible_collections.bakehouse.images.plugins.module_utils._disk.private_mounts import in_private_mounts
+
+    def work(place: str) -> None:
+        for one in record.mounts:
+            if one.target == "/" or one.source in record.devices:
+                mounts.make_mount(place, mounts.Mount(one.source, one.target, one.filesystem, one.options))
+        for plain in reversed(record.lent):
+            lending.give_back(place, lending.Loan.from_plain(plain))
+
+    in_private_mounts(work)
+
+
+__all__ = ("CloseReport", "clear_dead", "close_sandbox", "find_open")
