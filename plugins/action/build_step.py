@@ -1,0 +1,49 @@
+# Copyright (c) 2026, the bakehouse.images authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Keeps the record of a build: when each step ended, and what it left."""
+
+from __future__ import annotations
+
+import time
+import typing as t
+from pathlib import Path
+
+from ansible.plugins.action import ActionBase
+from ansible_collections.bakehouse.images.plugins.plugin_utils._whole_file import write_json
+
+
+class ActionModule(ActionBase):
+    """See the module of the same name."""
+
+    _requires_connection = False
+    _supports_check_mode = True
+
+    def run(self, tmp: t.Any = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
+        """Add a step to the record."""
+        result: dict[str, t.Any] = super().run(tmp, task_vars)
+        _validation, given = self.validate_argument_spec(
+            argument_spec={
+                "step": {"type": "str", "required": True},
+                "record": {"type": "dict", "default": {}},
+                "manifest": {"type": "str", "default": ""},
+                "details": {"type": "dict", "default": {}},
+            }
+        )
+        now = time.time()
+        earlier = given["record"]
+        steps = [dict(step) for step in earlier.get("steps", [])]
+        began = earlier.get("ended", now)
+        if earlier:
+            steps.append({"step": given["step"], "seconds": round(now - began, 2)})
+        record = {
+            "began": earlier.get("began", now),
+            "ended": now,
+            "steps": steps,
+            "details": {**earlier.get("details", {}), **given["details"]},
+        }
+        if given["manifest"] and not self._task.check_mode:
+            manifest = {"schema_version": 1, **record["details"], "last_step": given["step"], "steps": steps}
+            write_json(Path(given["manifest"]), manifest)
+        return {**result, "changed": False, "record": record}

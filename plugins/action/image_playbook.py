@@ -1,0 +1,154 @@
+# Copyright (c) 2026, the bakehouse.images authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Runs a whole playbook against the image that is being built."""
+
+from __future__ import annotations
+
+import tempfile
+import typing as t
+from pathlib import Path
+
+from ansible import constants as C
+from ansible import context
+from ansible.plugins.action import ActionBase
+from ansible.utils.display import Display
+from ansible.utils.unsafe_proxy import wrap_var
+from ansible_collections.bakehouse.images.plugins.plugin_utils._child_playbook import (
+    ChildRun,
+    inventory_text,
+    recap,
+    run_lines,
+    write_facts,
+)
+from ansible_collections.bakehouse.images.plugins.plugin_utils._untemplated import plain, to_yaml
+
+display = Display()
+
+# Ansible's settings are attributes made when it starts, which no type checker sees.
+SETTINGS: t.Any = C
+
+# How the image's connection reaches the build host.
+BUILD_HOST = "ansible_chroot_build_host"
+
+# Each password by all the names that Ansible's ssh and sudo plugins know it by.
+PASSWORDS = {
+    "ansible_password": ("ansible_password", "ansible_ssh_pass", "ansible_ssh_password"),
+    "ansible_become_password": ("ansible_become_password", "ansible_become_pass", "ansible_sudo_pass"),
+}
+
+SPEC: dict[str, t.Any] = {
+    "playbook": {"type": "str", "required": True},
+    "variables": {"type": "dict", "default": {}},
+    "tags": {"type": "list", "elements": "str", "default": []},
+    "skip_tags": {"type": "list", "elements": "str", "default": []},
+}
+
+
+class ActionModule(ActionBase):
+    """See the module of the same name."""
+
+    _requires_connection = False
+    _supports_check_mode = True
+
+    def run(self, tmp: t.Any = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
+        """Run it, and fail when it failed, or when it did nothing."""
+        result: dict[str, t.Any] = super().run(tmp, task_vars)
+        _validation, given = self.validate_argument_spec(argument_spec=SPEC)
+        variables = task_vars or {}
+        host = str(variables["inventory_hostname"])
+        with tempfile.TemporaryDirectory(prefix="bakehouse-", dir=SETTINGS.DEFAULT_LOCAL_TMP) as folder:
+            inventory = Path(folder) / "inventory.yml"
+            raw = {**variables["hostvars"].raw_get(host), **self._build_host(variables)}
+            self._write_private(inventory, inventory_text(host, variables.get("group_names", []), raw))
+            facts = self._facts(variables.get("ansible_facts"), host, Path(folder))
+            child = self._child(given, host, Path(folder))
+            status, lines = run_lines(child.argv(inventory), lambda line: display.display(f"    {line}"), facts)
+        counts = recap(lines, host)
+        result["counts"] = counts
+        problem = _problem(given["playbook"], host, status, counts, lines)
+        if problem:
+            return {**result, "failed": True, "msg": problem}
+        return {**result, "changed": counts["changed"] > 0}
+
+    def _build_host(self, variables: dict[str, t.Any]) -> dict[str, t.Any]:
+        """How the child run reaches the build host, which is not in its inventory.
+
+        Evaluated, because the variables it is made from are not there; so it may hold passwords, those that this run
+        asked for at its start among them. It goes into a file that only this user can read, for as long as the child
+        runs.
+        """
+        if BUILD_HOST not in variables:
+            return {}
+        option = dict(self._templar.template(variables[BUILD_HOST]))
+        if option.get("transport") == "ssh":
+            asked = {
+                "ansible_password": self._play_context.password,
+                "ansible_become_password": self._play_context.become_pass,
+            }
+            there = option.get("variables") or {}
+            missing = {name: value for name, value in asked.items() if value and not _has_password(there, name)}
+            option["variables"] = {**there, **missing}
+        return {BUILD_HOST: wrap_var(option)}
+
+    def _child(self, given: dict[str, t.Any], host: str, folder: Path) -> ChildRun:
+        extra = list(context.CLIARGS.get("extra_vars") or ())
+        if given["variables"]:
+            path = folder / "variables.yml"
+            self._write_private(path, to_yaml(plain(given["variables"])))
+            extra.insert(0, f"@{path}")
+        return ChildRun(
+            playbook=given["playbook"],
+            host=host,
+            extra_vars=tuple(extra),
+            tags=tuple(given["tags"]),
+            skip_tags=tuple(given["skip_tags"]),
+            check=bool(self._task.check_mode),
+            diff=bool(self._task.diff),
+            verbosity=display.verbosity,
+            vault_files=self._vault_files(folder),
+        )
+
+    @staticmethod
+    def _facts(facts: t.Any, host: str, folder: Path) -> Path | None:
+        """A folder with what is known of the image; None where nothing was gathered."""
+        if not facts or "/" in host:
+            return None
+        (folder / "facts").mkdir(mode=0o700)
+        write_facts(facts, host, folder / "facts")
+        return folder / "facts"
+
+    def _vault_files(self, folder: Path) -> tuple[str, ...]:
+        """The secrets that this run was given, as files that only this user can read."""
+        vault = getattr(self._loader, "_vault", None)
+        named = []
+        for number, (label, secret) in enumerate(getattr(vault, "secrets", None) or []):
+            path = folder / f"vault-{number}"
+            self._write_private(path, secret.bytes.decode("utf-8", "surrogateescape"))
+            named.append(f"{label or 'default'}@{path}")
+        return tuple(named)
+
+    @staticmethod
+    def _write_private(path: Path, text: str) -> None:
+        path.touch(mode=0o600)
+        path.write_text(text, encoding="utf-8", errors="surrogateescape")
+
+
+def _has_password(variables: t.Mapping[str, t.Any], name: str) -> bool:
+    return any(variables.get(alias) for alias in PASSWORDS[name])
+
+
+def _problem(playbook: str, host: str, status: int, counts: dict[str, int], lines: list[str]) -> str | None:
+    name = Path(playbook).name
+    if status != 0:
+        said = [line for line in lines if line.startswith(("fatal:", "ERROR!", "[ERROR]"))]
+        return f"The playbook {name} failed with status {status}. {said[-1] if said else 'Its output is above.'}"
+    if not counts:
+        return (
+            f"No play of the playbook {name} matched the image {host}, so nothing was provisioned. Its plays must name"
+            f" the host {host}, one of its groups, or all."
+        )
+    if counts.get("ok", 0) == 0:
+        return f"The playbook {name} ran no task on the image {host}. Look at its conditions and tags."
+    return None

@@ -1,0 +1,150 @@
+# Copyright (c) 2026, the bakehouse.images authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: ec2_build
+short_description: Remove all that a build has made
+version_added: 0.1.0
+description:
+  - Deregisters the images, deletes the snapshots, and detaches and deletes the volumes that carry a build's tag. One
+    image can be kept, with its snapshots.
+  - Every removal is tried, whatever becomes of the others. When some fail, the task fails and says which.
+  - Nothing that does not carry this build's tag is ever touched.
+extends_documentation_fragment:
+  - bakehouse.images._attributes
+  - bakehouse.images._attributes.api
+  - amazon.aws.common.modules
+  - amazon.aws.region.modules
+  - amazon.aws.boto3
+author: bakehouse.images maintainers (@bakehouse)
+attributes:
+  check_mode:
+    support: full
+  diff_mode:
+    support: full
+  idempotent:
+    support: full
+options:
+  state:
+    description: V(absent) removes what the build has made. There is no other state; other modules make things.
+    type: str
+    choices: [absent]
+    default: absent
+  build_id:
+    description: The build, 16 hexadecimal digits.
+    type: str
+    required: true
+  keep_image_id:
+    description: The image that stays, with the snapshots that it uses.
+    type: str
+  image_id:
+    description: An image that is known to have been made, in case EC2's lists do not show it yet.
+    type: str
+  snapshot_id:
+    description: The same for a snapshot.
+    type: str
+  volume_id:
+    description: The same for a volume.
+    type: str
+  wait_timeout:
+    description: How many seconds to wait at most for a volume to be detached, and to be gone.
+    type: int
+    default: 300
+  wait_delay:
+    description: How many seconds to let pass before EC2 is asked again, at first; the delay grows.
+    type: float
+    default: 1
+seealso:
+  - module: bakehouse.images.ec2_build_info
+"""
+
+EXAMPLES = r"""
+---
+- name: Remove what a build needed, but not its image
+  bakehouse.images.ec2_build:
+    state: absent
+    build_id: 3f9c0a71d2b84e65
+    keep_image_id: ami-0fcdc40338ee0eaf3
+"""
+
+RETURN = r"""
+removed:
+  description: What was removed, or would be in check mode, in that order. With a failure, what was removed
+    nevertheless.
+  returned: always
+  type: list
+  elements: dict
+  contains:
+    type:
+      description: V(image), V(snapshot) or V(volume).
+      returned: always
+      type: str
+      sample: volume
+    id:
+      description: The id.
+      returned: always
+      type: str
+      sample: vol-049df61146c4d7901
+left:
+  description: What could not be removed.
+  returned: failure
+  type: list
+  elements: dict
+  contains:
+    type:
+      description: V(image), V(snapshot) or V(volume).
+      returned: always
+      type: str
+      sample: volume
+    id:
+      description: The id.
+      returned: always
+      type: str
+      sample: vol-049df61146c4d7901
+    error:
+      description: Why not.
+      returned: always
+      type: str
+      sample: Volume vol-049df61146c4d7901 is still attached to i-1234567890abcdef0.
+"""
+
+from ansible_collections.bakehouse.images.plugins.module_utils._ec2.api import AnsibleAWSModule, connect
+from ansible_collections.bakehouse.images.plugins.module_utils._ec2.builds import RemovalRequest, plan_removal, remove
+from ansible_collections.bakehouse.images.plugins.module_utils._errors import BuildError
+from ansible_collections.bakehouse.images.plugins.module_utils._module import fail
+from ansible_collections.bakehouse.images.plugins.module_utils._plan import plan_diff
+
+
+def main() -> None:
+    """Run the module."""
+    module = AnsibleAWSModule(
+        argument_spec={
+            "state": {"type": "str", "choices": ["absent"], "default": "absent"},
+            "build_id": {"type": "str", "required": True},
+            "keep_image_id": {"type": "str"},
+            "image_id": {"type": "str"},
+            "snapshot_id": {"type": "str"},
+            "volume_id": {"type": "str"},
+            "wait_timeout": {"type": "int", "default": 300},
+            "wait_delay": {"type": "float", "default": 1},
+        },
+        supports_check_mode=True,
+    )
+    try:
+        removals = plan_removal(connect(module), RemovalRequest.from_params(module.params))
+        if not module.check_mode:
+            remove(removals)
+    except BuildError as exc:
+        fail(module, exc)
+    module.exit_json(
+        changed=bool(removals),
+        removed=[removal.to_ansible() for removal in removals],
+        diff=plan_diff([], [removal.operation for removal in removals]),
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,146 @@
+# Copyright (c) 2026, the bakehouse.images authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# Private to this collection: names, arguments and results here may change
+# in any release.
+
+"""When the agent of a sandbox is used, started, and done without.
+
+The first module starts it; from then on it runs whatever a task runs. Where it cannot be had, or does not want to,
+commands run without it, as they would have.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import typing as t
+
+from ansible_collections.bakehouse.images.plugins.module_utils._errors import BuildError
+from ansible_collections.bakehouse.images.plugins.module_utils._sandbox.agent_protocol import Request
+from ansible_collections.bakehouse.images.plugins.module_utils._sandbox.entry import DROPPED_CAPABILITIES, ENVIRONMENT
+from ansible_collections.bakehouse.images.plugins.plugin_utils._agent_client import NotRun, Replay, converse
+from ansible_collections.bakehouse.images.plugins.plugin_utils._build_host_python import call
+from ansible_collections.bakehouse.images.plugins.plugin_utils._run_notes import note_age, write_note
+
+if t.TYPE_CHECKING:
+    from ansible_collections.bakehouse.images.plugins.module_utils._sandbox.state import SandboxRecord
+    from ansible_collections.bakehouse.images.plugins.plugin_utils._module_payload import ModulePayload
+    from ansible_collections.bakehouse.images.plugins.plugin_utils._transport import Outcome, Transport
+
+AGENTS_DIR = "/run/bakehouse/agents"
+
+# How long workers believe one another that no agent can be had: starting one in vain takes as long as a task.
+BELIEVED_SECONDS = 60.0
+
+
+@dataclasses.dataclass(frozen=True)
+class AgentAccess:
+    """The agent of one sandbox, as a worker sees it.
+
+    Args:
+        idle_seconds: an agent that is started ends after so long without a command.
+        say: takes a sentence for those who want to know.
+    """
+
+    transport: Transport
+    record: SandboxRecord
+    idle_seconds: float
+    say: t.Callable[[str], None]
+
+    def run(
+        self,
+        inner: t.Callable[[t.Sequence[str]], list[str]],
+        argv: t.Sequence[str],
+        *,
+        user: str | None,
+        payload: ModulePayload | None,
+        stdin: bytes | Replay | None,
+        stdout: t.BinaryIO | None,
+    ) -> Outcome | None:
+        """Run C(argv) in the agent; None when it has not been run.
+
+        Args:
+            inner: what stands around a command in the image.
+            payload: what the last word of C(argv) is, if it is that.
+        """
+        if payload is None and user is None and self.transport.is_local and not self.transport.argv([]):
+            # Root's shell on this machine: the agent's fork takes longer than to enter the sandbox.
+            return None
+        request = self._request(inner, argv, user, payload)
+        stale = ""
+        for _attempt in range(2):
+            connection = self.transport.connect(f"{AGENTS_DIR}/{self.record.name}") if not stale else None
+            if connection is None and payload and self._start(payload.interpreter, stale):
+                connection = self.transport.connect(f"{AGENTS_DIR}/{self.record.name}")
+                if connection is None:
+                    self._give_up("its socket cannot be reached (sshd: AllowStreamLocalForwarding, ControlPersist)")
+            if connection is None:
+                return None
+            try:
+                outcome = converse(connection, request, stdin=stdin, stdout=stdout)
+            except NotRun as exc:
+                self.say(f"AGENT not used: {exc}")
+                if isinstance(stdin, Replay):
+                    stdin.rewind()
+                stale = exc.stale
+                if not stale:
+                    return None
+            else:
+                self.say("AGENT used")
+                return outcome
+        return None
+
+    def _request(
+        self,
+        inner: t.Callable[[t.Sequence[str]], list[str]],
+        argv: t.Sequence[str],
+        user: str | None,
+        payload: ModulePayload | None,
+    ) -> Request:
+        request = Request(
+            argv=inner(argv),
+            environment=dict(self.record.environment or ENVIRONMENT),
+            user=user,
+            dropped=list(DROPPED_CAPABILITIES.values()) if user else [],
+        )
+        if payload is None:
+            return request
+        return request._replace(
+            interpreter=payload.interpreter,
+            assignments=payload.assignments,
+            probe=inner([*argv[:-1], payload.probe]),
+            dying=inner([*argv[:-1], payload.dying]),
+        )
+
+    def _start(self, interpreter: str, instead_of: str) -> bool:
+        age = note_age(*self._given_up)
+        if age is not None and age < BELIEVED_SECONDS:
+            return False
+        request = {
+            "record": self.record.to_json(),
+            "interpreter": interpreter,
+            "idle_seconds": self.idle_seconds,
+            "instead_of": instead_of,
+        }
+        try:
+            reason = call(self.transport, None, "_sandbox.agent_start:start", request)["reason"]
+        except BuildError as exc:
+            reason = str(exc)
+        if not reason:
+            self.say("AGENT started")
+            return True
+        self._give_up(reason)
+        return False
+
+    @property
+    def _given_up(self) -> tuple[str, ...]:
+        return ("no agent", self.transport.identity, self.record.name)
+
+    def _give_up(self, reason: str) -> None:
+        """Tell the other workers that there is no use in trying, for some time."""
+        self.say(f"AGENT not used: {reason}")
+        write_note(reason, *self._given_up)
+
+
+__all__ = ("AgentAccess",)

@@ -1,0 +1,108 @@
+# Copyright (c) 2026, the bakehouse.images authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# Private to this collection: names, arguments and results here may change
+# in any release.
+
+"""The talk with su or sudo of an image on another machine, where ansible-core's own dialogue has no process to talk to.
+
+What is a question, a refusal or a success is known to Ansible's become plugin. Here is only the order: wait for the
+question, answer, wait for success, then hand over what the command reads.
+"""
+
+from __future__ import annotations
+
+import io
+import typing as t
+
+from ansible_collections.bakehouse.images.plugins.module_utils._errors import Refused
+
+if t.TYPE_CHECKING:
+    from ansible.plugins.become import BecomeBase
+
+
+class Dialogue:
+    """What a command reads, and what takes its outputs, while it asks for a password.
+
+    Args:
+        become: Ansible's plugin.
+        password: the answer.
+        in_data: what the command itself reads, once it runs.
+        patience: how many seconds to wait for a question, and for what follows the answer.
+    """
+
+    def __init__(self, become: BecomeBase, password: str, in_data: bytes, patience: float) -> None:
+        self.become = become
+        self.password = password
+        self.in_data = in_data
+        self._patience = patience
+        self.out = _Ear(self)
+        self.err = _Ear(self)
+        self.seek(0)
+
+    @property
+    def patience(self) -> float | None:
+        """How long to wait for the next output; None for ever."""
+        return None if self.passed else self._patience
+
+    def tell(self) -> int:
+        """It can be begun again."""
+        return 0
+
+    def seek(self, _place: int) -> None:
+        """Begin again, with a new command."""
+        self.answers = [self.password.encode("utf-8", "surrogateescape") + b"\n"]
+        self.due = False
+        self.passed = False
+        self.rest = io.BytesIO(self.in_data)
+        for ear in (self.out, self.err):
+            ear.before, ear.after = bytearray(), bytearray()
+
+    def read(self, size: int) -> bytes | None:
+        """What there is to read; None when nothing is to be said yet."""
+        if self.due:
+            self.due = False
+            return self.answers.pop()
+        return self.rest.read(size) if self.passed else None
+
+    def hear(self, ear: _Ear) -> None:
+        """Look at what was said before the command runs."""
+        said = bytes(ear.before)
+        if self.become.check_success(said):
+            self.passed = True
+            # The line of the mark ends the preamble.
+            mark = said.index(self.become.success.encode())
+            end = said.find(b"\n", mark) + 1 or len(said)
+            ear.before, ear.after = bytearray(said[:mark]), bytearray(said[end:])
+        elif self.become.check_incorrect_password(said):
+            raise Refused(f"Incorrect {self.become.name} password")
+        elif self.become.check_missing_password(said):
+            raise Refused(f"Missing {self.become.name} password")
+        elif self.answers and not self.due and self.become.check_password_prompt(said):
+            self.due = True
+
+    def outputs(self, *, stripped: bool) -> tuple[bytes, bytes]:
+        """Both outputs, without or with what was said before the command ran."""
+        out, err = (bytes(ear.after if stripped else ear.before + ear.after) for ear in (self.out, self.err))
+        return out, err
+
+
+class _Ear:
+    """Takes one output."""
+
+    def __init__(self, dialogue: Dialogue) -> None:
+        self.dialogue = dialogue
+        self.before = bytearray()
+        self.after = bytearray()
+
+    def write(self, data: bytes | bytearray) -> None:
+        """Take some of it."""
+        if self.dialogue.passed:
+            self.after += data
+        else:
+            self.before += data
+            self.dialogue.hear(self)
+
+
+__all__ = ("Dialogue",)

@@ -1,0 +1,100 @@
+# Copyright (c) 2026, the bakehouse.images authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# Private to this collection: names, arguments and results here may change
+# in any release.
+
+"""The fingerprint: a hash of everything that decides what an image holds.
+
+It says whether an image that is there is the one that would be built. It covers the definition as
+written, the files behind its steps, the source, and this collection's version. It covers no rendered
+secret: vaulted values count by their ciphertext.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import typing as t
+
+# Options that say where, when and how carefully to build, or that are changed on an image that is there.
+NOT_CONTENT = frozenset(
+    {
+        "bake_api_host",
+        "bake_build_host",
+        "bake_cache",
+        "bake_build_hosts",
+        "bake_build_instance",
+        "bake_command_wrapper",
+        "bake_device_name",
+        "bake_device_timeout",
+        "bake_fingerprint_vars",
+        "bake_force",
+        "bake_image_description",
+        "bake_image_tags",
+        "bake_keep_hours",
+        "bake_manifest",
+        "bake_merge_actions",
+        "bake_on_error",
+        "bake_output_checksum",
+        "bake_output_directory",
+        "bake_output_file",
+        "bake_replace",
+        "bake_snapshot_timeout",
+        "bake_summary_file",
+        "bake_volume_tags",
+        "bake_wait_timeout",
+    }
+)
+
+LENGTH = 32
+
+
+def definition_digest(
+    *,
+    definition: t.Mapping[str, t.Any],
+    files: t.Mapping[str, str],
+    variables: t.Mapping[str, t.Any],
+    version: str,
+) -> str:
+    """What the fingerprint covers beside the source, as hexadecimal digits.
+
+    Args:
+        definition: the options as written, plain.
+        files: label and digest of each file behind the steps.
+        variables: the values of the variables that the image's author listed, plain and untemplated.
+        version: this collection's version.
+    """
+    content = {
+        "definition": {
+            name: _without_place(value) if name == "bake_source" else value
+            for name, value in definition.items()
+            if name not in NOT_CONTENT
+        },
+        "files": dict(files),
+        "variables": dict(variables),
+        "version": version,
+    }
+    text = json.dumps(content, sort_keys=True, default=str, separators=(",", ":"))
+    return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()
+
+
+def _without_place(source: t.Any) -> t.Any:
+    """A source without where it is found: what it holds is the other half of the fingerprint."""
+    if isinstance(source, str):
+        return None
+    return {key: value for key, value in source.items() if key != "path"} if isinstance(source, dict) else source
+
+
+def fingerprint(digest: str, source: str) -> str:
+    """The fingerprint of an image, as 32 hexadecimal digits.
+
+    Args:
+        digest: as C(definition_digest) made it.
+        source: the id of the source image, the parent's fingerprint, or empty from scratch.
+    """
+    return hashlib.sha256(f"{digest} {source}".encode()).hexdigest()[:LENGTH]
+
+
+__all__ = ("NOT_CONTENT", "definition_digest", "fingerprint")

@@ -1,0 +1,48 @@
+# Copyright (c) 2026, the bakehouse.images authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# Private to this collection: names, arguments and results here may change
+# in any release.
+
+"""Runs one of this collection's modules, and keeps an unreachable machine from ending the build unnoticed.
+
+When a task cannot reach the host it is delegated to, Ansible drops the task's own host: neither
+C(rescue) nor C(always) runs, and what the build has made so far stays behind. The machines that our
+modules are delegated to are not the image, so for the image this is a failure like any other.
+"""
+
+from __future__ import annotations
+
+import typing as t
+
+from ansible.errors import AnsibleConnectionFailure
+from ansible.plugins.action.normal import ActionModule as NormalAction
+from ansible_collections.bakehouse.images.plugins.plugin_utils._controller_agent import use_agent
+
+
+class ModuleAction(NormalAction):
+    """The action of a module that the role delegates."""
+
+    def run(self, tmp: t.Any = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
+        """Run the module; a machine that cannot be reached is a failed task."""
+        use_agent(self._connection)
+        try:
+            result: dict[str, t.Any] = super().run(tmp, task_vars)
+        except AnsibleConnectionFailure as exc:
+            return unreachable_result(self._task.delegate_to, exc)
+        if result.get("unreachable"):
+            return unreachable_result(self._task.delegate_to, result.get("msg"))
+        return result
+
+
+def unreachable_result(host: str | None, reason: t.Any) -> dict[str, t.Any]:
+    """The failed result of a task whose machine cannot be reached."""
+    return {
+        "failed": True,
+        "cannot_be_reached": True,
+        "msg": f"The machine {host or 'of this task'} cannot be reached: {reason}",
+    }
+
+
+__all__ = ("ModuleAction", "unreachable_result")

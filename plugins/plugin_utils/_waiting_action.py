@@ -1,0 +1,53 @@
+# Copyright (c) 2026, the bakehouse.images authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# Private to this collection: names, arguments and results here may change
+# in any release.
+
+"""Runs a module that waits for long, in pieces, and says between them how far it has come.
+
+A module cannot show anything before it ends, and a snapshot can take hours. The modules that this is
+for find what they have begun by its build id, so running one again goes on waiting for the same thing.
+"""
+
+from __future__ import annotations
+
+import typing as t
+
+from ansible.utils.display import Display
+from ansible_collections.bakehouse.images.plugins.plugin_utils._module_action import ModuleAction
+
+display = Display()
+
+# A line at least this often, in seconds.
+PIECE_SECONDS = 30
+
+
+class WaitingAction(ModuleAction):
+    """The action of a module with C(wait_timeout), whose result says C(timed_out) when that was too short."""
+
+    # As the module's own default, in seconds.
+    default_timeout: t.ClassVar[int]
+
+    def run(self, tmp: t.Any = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
+        """Run the module until it no longer times out, or its whole time is up."""
+        given = dict(self._task.args)
+        limit = float(given.get("wait_timeout") or self.default_timeout)
+        waited, changed = 0.0, False
+        try:
+            while True:
+                piece = min(PIECE_SECONDS, limit - waited)
+                self._task.args = {**given, "wait_timeout": int(piece)}
+                result = super().run(tmp, task_vars)
+                waited += piece
+                if not result.get("timed_out") or waited >= limit:
+                    return {**result, "changed": bool(result.get("changed")) or changed}
+                # The piece that timed out has made what is waited for, or found it.
+                changed = True
+                display.display(f"[{(task_vars or {}).get('inventory_hostname', '')}] {result.get('msg')}")
+        finally:
+            self._task.args = given
+
+
+__all__ = ("WaitingAction",)
