@@ -1,0 +1,297 @@
+# Copyright (c) 2026, the bakehouse.images authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The agent of a sandbox: tasks end as without it, and it is never in the way."""
+
+from __future__ import annotations
+
+import concurrent.futures
+import json
+import os
+import re
+import subprocess
+import typing as t
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from ansible.errors import AnsibleError
+from ansible_collections.bakehouse.images.plugins.module_utils._run import LocalRunner
+from ansible_collections.bakehouse.images.plugins.module_utils._sandbox import agent_state, state
+from ansible_collections.bakehouse.images.plugins.module_utils._sandbox.closing import close_sandbox
+from ansible_collections.bakehouse.images.plugins.module_utils._sandbox.entry import enter_argv
+from ansible_collections.bakehouse.images.plugins.module_utils._sandbox.processes import sandbox_processes
+from ansible_collections.bakehouse.images.plugins.plugin_utils._agent import AGENTS_DIR
+from ansible_collections.bakehouse.images.plugins.plugin_utils._transport import connect_unix
+
+from tests.integration.odd_modules import ODD_MODULES
+from tests.integration.plays import CHROOT, Playbooks, Tasks
+from tests.integration.roots import connect, opened, tiny_root, unpack
+from tests.unit.plugins.module_utils._sandbox.agent_process import payload_of
+from tests.waiting import eventually
+
+PYTHON = "/usr/bin/python3"
+MODULE = f"/bin/sh -c '{PYTHON} && sleep 0'"
+
+
+@pytest.fixture
+def playbooks(tmp_path: Path) -> Playbooks:
+    return Playbooks(tmp_path)
+
+
+@pytest.fixture(scope="module")
+def root(debian_tarball: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return unpack(debian_tarball, tmp_path_factory.mktemp("agent") / "root")
+
+
+@pytest.fixture
+def sandbox(root: Path) -> Iterator[state.SandboxRecord]:
+    with opened(root) as record:
+        yield record
+
+
+def run(record: state.SandboxRecord, module: str, *, command: str = MODULE, **variables: t.Any) -> tuple[int, str, str]:
+    """Run a module in the sandbox, piped to its interpreter as tasks do it."""
+    connection = connect(ansible_chroot_sandbox=record.name, **variables)
+    rc, out, err = connection.exec_command(command, in_data=payload_of(module))
+    return rc, out.decode(), err.decode()
+
+
+def agent_of(record: state.SandboxRecord) -> agent_state.Running | None:
+    """The agent of the sandbox."""
+    return agent_state.read_agent(record.name)
+
+
+class TestResults:
+    """Each module once without the agent, and twice with it: when it has just been started, and when it is warm."""
+
+    def results(self, playbooks: Playbooks, record: state.SandboxRecord, agent: bool, user: str) -> t.Any:
+        tasks: Tasks = [
+            {name: {}, "register": f"odd_{name}", "ignore_errors": True, "environment": {"OF_THE_TASK": "a 'quoted' ✓"}}
+            for name in ODD_MODULES
+        ]
+        wanted = "{{ dict(names | zip(names | map('regex_replace', '^', 'odd_') | map('extract', vars))) | to_json }}"
+        output = playbooks.folder / "results.json"
+        keep = {"ansible.builtin.copy": {"content": wanted, "dest": str(output)}}
+        tasks.append({**keep, "delegate_to": "localhost", "become": False})
+        host = {
+            "ansible_connection": CHROOT,
+            "ansible_chroot_sandbox": record.name,
+            "ansible_chroot_agent": agent,
+            "ansible_python_interpreter": PYTHON,
+            "ansible_remote_tmp": "/tmp",
+        }
+        ran = playbooks.run(
+            {"image": host},
+            tasks,
+            env={"ANSIBLE_VERBOSITY": "4"},
+            vars={"names": list(ODD_MODULES)},
+            become=user != "root",
+            become_user=user,
+        )
+        assert ran.output.count("AGENT used") == (len(ODD_MODULES) if agent else 0), ran.output
+        without_chance = re.sub(r"_payload_[^/]{8}/", "_payload_/", output.read_text())
+        return json.loads(without_chance)
+
+    @pytest.mark.parametrize("user", ["root", "games"])
+    def test_are_the_same(self, playbooks: Playbooks, sandbox: state.SandboxRecord, user: str) -> None:
+        library = playbooks.folder / "library"
+        library.mkdir()
+        for name, source in ODD_MODULES.items():
+            (library / f"{name}.py").write_text(source)
+        plain = self.results(playbooks, sandbox, False, user)
+        for _temperature in ("cold", "warm"):
+            found = self.results(playbooks, sandbox, True, user)
+            assert {name: found[name] for name in plain if found[name] != plain[name]} == {
+                name: plain[name] for name in plain if found[name] != plain[name]
+            }
+        assert plain["surroundings"]["uid"] == (0 if user == "root" else 5)
+        assert plain["out_of_memory"]["failed"]
+        assert plain["killed"]["rc"] == 137
+
+    def test_modules_of_every_day(self, playbooks: Playbooks, sandbox: state.SandboxRecord) -> None:
+        tasks: Tasks = [
+            {"ansible.builtin.setup": {}},
+            {"ansible.builtin.assert": {"that": ["ansible_facts.is_chroot", "ansible_facts.pkg_mgr == 'apt'"]}},
+            {"ansible.builtin.user": {"name": "member", "shell": "/bin/sh"}},
+            {"ansible.builtin.command": "id -un", "become": True, "become_user": "member", "register": "who"},
+            {"ansible.builtin.assert": {"that": "who.stdout == 'member'"}},
+            {
+                "ansible.builtin.copy": {"content": "x", "dest": "/home/member/file"},
+                "become": True,
+                "become_user": "member",
+            },
+            {"ansible.builtin.lineinfile": {"path": "/etc/hosts", "line": "192.0.2.1 example", "create": True}},
+            {"ansible.builtin.getent": {"database": "passwd", "key": "member"}},
+            {"ansible.builtin.command": "sleep 0.1", "async": 20, "poll": 1},
+            {"ansible.builtin.user": {"name": "member", "state": "absent", "remove": True}},
+        ]
+        host = {"ansible_connection": CHROOT, "ansible_chroot_sandbox": sandbox.name, "ansible_remote_tmp": "/tmp"}
+        ran = playbooks.succeed({"image": host}, tasks, env={"ANSIBLE_VERBOSITY": "4"})
+        assert ran.output.count("AGENT started") == 1
+        assert "AGENT not used" not in ran.output
+
+
+class TestLife:
+    def test_it_comes_with_the_first_module_and_goes_with_the_sandbox(self, root: Path) -> None:
+        with opened(root) as record:
+            connect(ansible_chroot_sandbox=record.name).exec_command("true")
+            assert agent_of(record) is None
+            assert run(record, "print(1)") == (0, "1\n", "")
+            agent = agent_of(record)
+            assert agent
+            assert run(record, "print(2)") == (0, "2\n", "")
+            assert agent_of(record) == agent
+            assert sandbox_processes(record) == []
+            report = close_sandbox(record.name, runner=LocalRunner())
+            assert report.killed == ()
+            assert report.problems == ()
+        assert state.process_start_time(agent.pid) is None
+        assert not list(Path(agent_state.AGENTS_DIR).glob(f"{record.name}*"))
+
+    def test_it_ends_when_it_is_idle(self, sandbox: state.SandboxRecord) -> None:
+        assert run(sandbox, "print(1)", ansible_chroot_agent_idle_timeout=0.2)[0] == 0
+        eventually(lambda: agent_of(sandbox) is None)
+        assert run(sandbox, "print(2)") == (0, "2\n", "")
+        assert agent_of(sandbox)
+
+    def test_ten_tasks_at_once_have_one_agent(self, sandbox: state.SandboxRecord) -> None:
+        module = "import os, time\nprint(os.getpid())\ntime.sleep(1)"
+        with concurrent.futures.ThreadPoolExecutor(10) as pool:
+            outcomes = list(pool.map(lambda _number: run(sandbox, module), range(10)))
+        assert {rc for rc, _out, _err in outcomes} == {0}
+        assert len({out for _rc, out, _err in outcomes}) == 10
+        assert agent_of(sandbox)
+        assert sandbox_processes(sandbox) == []
+
+    def test_it_can_be_switched_off(self, sandbox: state.SandboxRecord) -> None:
+        assert run(sandbox, "print(1)", ansible_chroot_agent=False) == (0, "1\n", "")
+        assert agent_of(sandbox) is None
+
+    def test_a_daemon_is_left_to_the_sandbox(self, root: Path) -> None:
+        module = "import subprocess\nsubprocess.Popen(['sleep', '4713'], start_new_session=True)\nprint(1)"
+        with opened(root) as record:
+            assert run(record, module)[:2] == (0, "1\n")
+            report = close_sandbox(record.name, runner=LocalRunner())
+        assert [one.cmd for one in report.killed] == ["sleep 4713"]
+
+
+class TestEnds:
+    def test_a_task_that_takes_too_long_leaves_nothing(
+        self, playbooks: Playbooks, sandbox: state.SandboxRecord
+    ) -> None:
+        library = playbooks.folder / "library"
+        library.mkdir()
+        (library / "hang.py").write_text(
+            "from ansible.module_utils.basic import AnsibleModule\nimport subprocess, time\n"
+            "AnsibleModule({})\nsubprocess.Popen(['sleep', '4714'])\n"
+            "subprocess.Popen(['sleep', '4714'], start_new_session=True)\ntime.sleep(4714)\n"
+        )
+        host = {"ansible_connection": CHROOT, "ansible_chroot_sandbox": sandbox.name}
+        ran = playbooks.run({"image": host}, [{"hang": {}, "timeout": 3}], env={"ANSIBLE_VERBOSITY": "4"})
+        assert ran.recap("image")["failed"] == 1
+        assert "AGENT started" in ran.output
+        eventually(lambda: sandbox_processes(sandbox) == [])
+        assert agent_of(sandbox)
+
+    def test_an_agent_that_dies_meanwhile_fails_the_task_and_no_other(self, sandbox: state.SandboxRecord) -> None:
+        with pytest.raises(AnsibleError, match="agent ended while a command ran"):
+            run(sandbox, "import os, time\nos.kill(os.getppid(), 9)\ntime.sleep(1)")
+        assert run(sandbox, "print(1)") == (0, "1\n", "")
+
+    def test_an_agent_that_is_killed_between_tasks_is_replaced(self, sandbox: state.SandboxRecord) -> None:
+        assert run(sandbox, "print(1)")[0] == 0
+        before = agent_of(sandbox)
+        assert before
+        connect(ansible_chroot_sandbox=sandbox.name).exec_command("kill -9 -1")
+        # A process that is about to be gone still holds its socket.
+        eventually(lambda: agent_of(sandbox) is None and not connect_unix(f"{AGENTS_DIR}/{sandbox.name}"))
+        assert run(sandbox, "print(2)") == (0, "2\n", "")
+        after = agent_of(sandbox)
+        assert after
+        assert after != before
+
+    def test_a_sandbox_that_is_closed_meanwhile_is_named(self, root: Path) -> None:
+        with opened(root) as record, concurrent.futures.ThreadPoolExecutor(1) as pool:
+            task = pool.submit(run, record, "import time\nopen('/opt/begun', 'w').close()\ntime.sleep(4715)")
+            eventually((root / "opt/begun").exists)
+            os.kill(record.pid, 9)
+            with pytest.raises(AnsibleError, match="was closed while a command ran in it"):
+                task.result(timeout=30)
+
+
+class TestInterpreters:
+    def test_an_upgrade_in_the_middle_is_noticed(self, root: Path, sandbox: state.SandboxRecord) -> None:
+        assert run(sandbox, "print(1)")[0] == 0
+        before = agent_of(sandbox)
+        real = os.path.realpath(root / "usr/bin/python3.11")
+        connect(ansible_chroot_sandbox=sandbox.name).exec_command(f"cp -p {PYTHON}.11 /x && mv /x {PYTHON}.11")
+        assert Path(real).exists()
+        assert run(sandbox, "print(2)") == (0, "2\n", "")
+        after = agent_of(sandbox)
+        assert before
+        assert after
+        assert before != after
+        assert state.process_start_time(before.pid) is None
+
+    def test_new_packages_are_seen(self, root: Path, sandbox: state.SandboxRecord) -> None:
+        look = "try:\n    import fresh\n    print('there')\nexcept ImportError:\n    print('not there')"
+        assert run(sandbox, look)[1] == "not there\n"
+        connect(ansible_chroot_sandbox=sandbox.name).exec_command("touch /usr/lib/python3/dist-packages/fresh.py")
+        assert run(sandbox, look)[1] == "there\n"
+        (root / "usr/lib/python3/dist-packages/fresh.py").unlink()
+
+    def test_an_image_without_python(self, root: Path, tmp_path: Path) -> None:
+        with opened(tiny_root(root, tmp_path / "tiny")) as record:
+            with_agent = run(record, "print(1)")
+            assert with_agent == run(record, "print(1)", ansible_chroot_agent=False)
+            assert with_agent[0] == 127
+            assert agent_of(record) is None
+
+    def test_a_python_that_is_too_old(self, root: Path, sandbox: state.SandboxRecord, playbooks: Playbooks) -> None:
+        old = root / "usr/local/bin/python3"
+        old.write_text(
+            '#!/bin/sh\nif [ "$1" = -c ]; then\n'
+            f'  exec {PYTHON} -c "import sys; sys.version_info = (3, 6, 0); $2"\nfi\n'
+            f'exec {PYTHON} "$@"\n'
+        )
+        old.chmod(0o755)
+        host = {
+            "ansible_connection": CHROOT,
+            "ansible_chroot_sandbox": sandbox.name,
+            "ansible_python_interpreter": "/usr/local/bin/python3",
+        }
+        ping: dict[str, t.Any] = {"ansible.builtin.ping": {}}
+        ran = playbooks.succeed({"image": host}, [ping, ping], env={"ANSIBLE_VERBOSITY": "4"})
+        old.unlink()
+        assert ran.output.count("Python 3.6 is too old for the agent") == 1
+
+    def test_another_interpreter_than_the_agents(self, root: Path, sandbox: state.SandboxRecord) -> None:
+        (root / "opt/other").symlink_to("/usr/bin/python3")
+        subprocess.run(["touch", root / "opt/pyvenv.cfg"], check=True)
+        assert run(sandbox, "print(1)")[0] == 0
+        command = "/bin/sh -c '/opt/other && sleep 0'"
+        assert run(sandbox, "import sys\nprint(sys.executable)", command=command)[1] == "/opt/other\n"
+        (root / "opt/other").unlink()
+        (root / "opt/pyvenv.cfg").unlink()
+
+
+class TestReach:
+    def test_nothing_of_the_build_host_is_open_in_it(self, sandbox: state.SandboxRecord) -> None:
+        assert run(sandbox, "print(1)")[0] == 0
+        agent = agent_of(sandbox)
+        assert agent
+        links = {os.readlink(f"/proc/{agent.pid}/fd/{name}") for name in os.listdir(f"/proc/{agent.pid}/fd")}
+        assert {re.sub(r":\[\d+\]", "", link) for link in links} <= {"socket", "pipe", "/image/dev/null"}
+        assert os.readlink(f"/proc/{agent.pid}/root") == "/image"
+        assert os.readlink(f"/proc/{agent.pid}/cwd") in ("/", "/image")
+
+    def test_no_sandbox_reaches_an_agent(self, root: Path, sandbox: state.SandboxRecord, tmp_path: Path) -> None:
+        assert run(sandbox, "print(1)")[0] == 0
+        path = agent_state.socket_path(sandbox.name)
+        assert Path(path).is_socket()
+        with opened(tiny_root(root, tmp_path / "tiny")) as other:
+            for record in (sandbox, other):
+                found = subprocess.run(enter_argv(record, ["/bin/sh", "-c", f"test -e {path}"]), check=False)
+                assert found.returncode == 1
