@@ -14,6 +14,7 @@ commands run without it, as they would have.
 from __future__ import annotations
 
 import dataclasses
+import socket
 import typing as t
 
 from ansible_collections.bakehouse.images.plugins.module_utils._errors import BuildError
@@ -32,6 +33,9 @@ AGENTS_DIR = "/run/bakehouse/agents"
 
 # How long workers believe one another that no agent can be had: starting one in vain takes as long as a task.
 BELIEVED_SECONDS = 60.0
+
+# An agent may go while a command is on its way to it; then the next one is asked.
+ATTEMPTS = 3
 
 
 @dataclasses.dataclass(frozen=True)
@@ -68,28 +72,33 @@ class AgentAccess:
             # Root's shell on this machine: the agent's fork takes longer than to enter the sandbox.
             return None
         request = self._request(inner, argv, user, payload)
-        stale = ""
-        for _attempt in range(2):
-            connection = self.transport.connect(f"{AGENTS_DIR}/{self.record.name}") if not stale else None
-            if connection is None and payload and self._start(payload.interpreter, stale):
-                connection = self.transport.connect(f"{AGENTS_DIR}/{self.record.name}")
-                if connection is None:
-                    self._give_up("its socket cannot be reached (sshd: AllowStreamLocalForwarding, ControlPersist)")
+        stale, asked = "", False
+        for _attempt in range(ATTEMPTS):
+            connection = None if asked else self._connect()
             if connection is None:
-                return None
+                if payload is None or not self._start(payload.interpreter, stale):
+                    return None
+                connection = self._connect()
+            asked = True
+            if connection is None:
+                continue
             try:
                 outcome = converse(connection, request, stdin=stdin, stdout=stdout)
             except NotRun as exc:
                 self.say(f"AGENT not used: {exc}")
                 if isinstance(stdin, Replay):
                     stdin.rewind()
-                stale = exc.stale
-                if not stale:
+                if not (exc.stale or exc.gone):
                     return None
+                stale = exc.stale
             else:
                 self.say("AGENT used")
                 return outcome
+        self._give_up("none that was started can be reached (sshd: AllowStreamLocalForwarding, ControlPersist)")
         return None
+
+    def _connect(self) -> socket.socket | None:
+        return self.transport.connect(f"{AGENTS_DIR}/{self.record.name}")
 
     def _request(
         self,

@@ -60,11 +60,13 @@ class NotRun(Exception):
 
     Args:
         stale: what it calls itself, when a new one should take its place; else empty.
+        gone: it ended before it had answered; another one may answer.
     """
 
-    def __init__(self, reason: str, *, stale: str = "") -> None:
+    def __init__(self, reason: str, *, stale: str = "", gone: bool = False) -> None:
         super().__init__(reason)
         self.stale = stale
+        self.gone = gone
 
 
 class AgentDied(BuildError):
@@ -151,7 +153,7 @@ class _Conversation:
             data = b""
         if not data:
             if not self.started:
-                raise NotRun("it ended before the command was started")
+                raise NotRun("it ended before the command was started", gone=True)
             raise AgentDied(
                 "The sandbox's agent ended while a command ran in it.",
                 hint="A task may have killed it; ansible_chroot_agent=false runs tasks without it.",

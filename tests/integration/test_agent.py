@@ -11,6 +11,7 @@ import json
 import os
 import re
 import subprocess
+import time
 import typing as t
 from collections.abc import Iterator
 from pathlib import Path
@@ -23,6 +24,7 @@ from ansible_collections.bakehouse.images.plugins.module_utils._sandbox.closing 
 from ansible_collections.bakehouse.images.plugins.module_utils._sandbox.entry import enter_argv
 from ansible_collections.bakehouse.images.plugins.module_utils._sandbox.processes import sandbox_processes
 from ansible_collections.bakehouse.images.plugins.plugin_utils._agent import AGENTS_DIR
+from ansible_collections.bakehouse.images.plugins.plugin_utils._sandbox_session import SandboxSession
 from ansible_collections.bakehouse.images.plugins.plugin_utils._transport import connect_unix
 
 from tests.integration.odd_modules import ODD_MODULES
@@ -155,6 +157,17 @@ class TestLife:
         eventually(lambda: agent_of(sandbox) is None)
         assert run(sandbox, "print(2)") == (0, "2\n", "")
         assert agent_of(sandbox)
+
+    def test_nobody_is_in_the_way_of_its_end(
+        self, sandbox: state.SandboxRecord, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        plain: list[object] = []
+        monkeypatch.setattr(SandboxSession, "_enter", lambda *words: plain.append(words))
+        for number in range(12):
+            # About when it goes: before, after, or in the middle.
+            assert run(sandbox, f"print({number})", ansible_chroot_agent_idle_timeout=0.05) == (0, f"{number}\n", "")
+            time.sleep(0.04 + number / 500)
+        assert not plain
 
     def test_ten_tasks_at_once_have_one_agent(self, sandbox: state.SandboxRecord) -> None:
         module = "import os, time\nprint(os.getpid())\ntime.sleep(1)"

@@ -60,6 +60,9 @@ READ_ONCE = ("/etc/localtime", "/etc/ld.so.cache", "/etc/nsswitch.conf", "/etc/s
 
 MAX_PLACES = 256
 
+# Whoever started the agent may be slow to come; meanwhile it is not idle.
+FIRST_CLIENT_SECONDS = 10.0
+
 
 class Watch:
     """Notices that the interpreter, started now, would not be what it was."""
@@ -117,7 +120,7 @@ class Agent:
         self.ending = False
         self.children: t.Set[int] = set()
         self.lessons: t.Dict[int, t.List[bytes]] = {}
-        self.last_use = time.monotonic()
+        self.last_use = time.monotonic() + FIRST_CLIENT_SECONDS
         cache = CodeCache()
         self.shared = Shared(
             token=settings.token,
@@ -148,7 +151,18 @@ class Agent:
                     if job:
                         return job
             self._reap()
-        return None
+        return self._serve_last()
+
+    def _serve_last(self) -> t.Optional[t.Callable[[], None]]:
+        """Let nobody connect any more, and serve those who have: none of them is dropped."""
+        self.listener.shutdown(socket.SHUT_RDWR)
+        while True:
+            try:
+                job = self._accept()
+            except OSError:
+                return None
+            if job:
+                return job
 
     def _import_modules(self) -> None:
         for name in self.imports:

@@ -158,13 +158,12 @@ def payload_request() -> protocol.Request:
     )
 
 
-def start(folder: Path, idle_seconds: float = 300, **variables: str) -> Client:
+def start(folder: Path, idle_seconds: float = 300, watch_pid: t.Optional[int] = None, **variables: str) -> Client:
     """An agent that listens in the folder."""
     path = str(folder / "socket")
     environment = ["%s=%s" % item for item in {**ENVIRONMENT, **variables}.items()]
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(path)
         listener.listen(8)
-        return Client(
-            path, launch(["env", "-i", *environment, sys.executable, *START_ARGUMENTS], listener, idle_seconds)
-        )
+        argv = ["env", "-i", *environment, sys.executable, *START_ARGUMENTS]
+        return Client(path, launch(argv, listener, idle_seconds, watch_pid=watch_pid))

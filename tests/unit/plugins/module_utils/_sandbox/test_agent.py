@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import signal
 import socket
+import subprocess
 import typing as t
 from pathlib import Path
 
@@ -132,9 +133,27 @@ class TestClients:
         assert agent.ask(shell("true")).rc == 0
 
     def test_an_idle_agent_ends(self, tmp_path: Path) -> None:
-        agent = start(tmp_path, idle_seconds=0.5)
-        assert agent.ask(shell("sleep 1")).rc == 0
+        agent = start(tmp_path, idle_seconds=0.2)
+        assert agent.ask(shell("sleep 0.5")).rc == 0
         eventually(lambda: not agent.lives())
+
+    def test_who_has_reached_an_agent_that_ends_is_served(self, tmp_path: Path) -> None:
+        with subprocess.Popen(["sleep", "300"]) as watched:
+            agent = start(tmp_path, watch_pid=watched.pid)
+            # While it stands still, both happen: it is to end, and clients come.
+            os.kill(agent.running.pid, signal.SIGSTOP)
+            eventually(lambda: b") T " in Path("/proc/%d/stat" % agent.running.pid).read_bytes())
+            watched.kill()
+        streams = [agent.connect() for _number in range(4)]
+        for stream in streams:
+            send(stream, shell("echo served"), b"")
+        os.kill(agent.running.pid, signal.SIGCONT)
+        assert [answer_of(stream) for stream in streams] == [Answer("HSX", 0, b"served\n", b"", "")] * 4
+        for stream in streams:
+            stream.close()
+        eventually(lambda: not agent.lives())
+        with pytest.raises(ConnectionRefusedError):
+            agent.connect()
 
 
 @pytest.mark.parametrize(
