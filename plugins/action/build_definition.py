@@ -13,7 +13,7 @@ from ansible import constants as C
 from ansible.plugins.action import ActionBase
 from ansible.plugins.loader import become_loader, connection_loader
 from ansible_collections.bakehouse.images.plugins.module_utils._errors import Invalid
-from ansible_collections.bakehouse.images.plugins.plugin_utils._build_host_choice import CHROOT, members
+from ansible_collections.bakehouse.images.plugins.plugin_utils._build_host_choice import CHROOT, choose, place_problems
 from ansible_collections.bakehouse.images.plugins.plugin_utils._build_host_variables import problems_of
 from ansible_collections.bakehouse.images.plugins.plugin_utils._definition import (
     Definition,
@@ -97,11 +97,14 @@ def _build_host_problems(variables: t.Mapping[str, t.Any], definition: Definitio
             " build host. Leave it out, and give ansible_host, ansible_user, ansible_become_password and the like to"
             " the build host."
         )
+    image = str(variables["inventory_hostname"])
+    variables = {**variables, **{name: definition.values.get(name) for name in ("bake_provider", "bake_source")}}
     if "bake_build_host" in definition.values:
-        return problems + problems_of(str(definition.values["bake_build_host"]), variables)
+        build_host = str(definition.values["bake_build_host"])
+        return problems + problems_of(build_host, variables) + place_problems(image, build_host, variables)
     try:
         # The choice among them was not possible, which has been said in the words of the templating engine.
-        members(definition.values.get("bake_build_hosts") or [], variables)
+        choose(image, definition.values.get("bake_build_hosts") or [], variables)
     except Invalid as exc:
         definition.problems[:] = [text for text in definition.problems if not text.startswith("bake_build_host cannot")]
         problems += exc.problems

@@ -161,6 +161,17 @@ options:
     ini:
       - section: bakehouse_forest
         key: build_host
+  build_hosts:
+    description:
+      - Groups and hosts of the inventory to spread images over. All that is made from one image is built where that
+        one is.
+    type: list
+    elements: str
+    env:
+      - name: BAKEHOUSE_FOREST_BUILD_HOSTS
+    ini:
+      - section: bakehouse_forest
+        key: build_hosts
 seealso:
   - module: bakehouse.images.image_actions
 """
@@ -216,6 +227,7 @@ from ansible_collections.bakehouse.images.plugins.plugin_utils._forest_inventory
     GROUP_VARIABLES,
     HostVariables,
     groups_of,
+    is_here,
 )
 from ansible_collections.bakehouse.images.plugins.plugin_utils._forest_model import Described, Forest
 from ansible_collections.bakehouse.images.plugins.plugin_utils._forest_settings import SETTINGS, setting_problem
@@ -246,8 +258,8 @@ class InventoryModule(BaseInventoryPlugin):
         problems = [*described.problems, *_setting_problems(settings)]
         wanted = described.images_directory or self.get_option("images_directory")
         images_directory = Path(os.path.abspath(described.base / wanted))
-        is_here = (settings["build_host"] or "localhost") == "localhost"
-        problems += forest_problems(described.images, described.base, images_directory if is_here else None)
+        folder = images_directory if is_here(settings) else None
+        problems += forest_problems(described.images, described.base, folder)
         for warning in (*described.warnings, *forest_warnings(described.images)):
             display.warning(f"{described.path.name}: {warning}")
         inventory.add_group(GROUP)

@@ -16,6 +16,8 @@ description:
   - Images that are built at the same time are spread evenly, no build host having more than its share, rounded up.
     Those are the images of the inventory that have the same O(ignore:bake_build_hosts), are in the same
     group C(depth_N), and have no O(ignore:bake_build_host) of their own.
+  - An image of the provider V(local) that is made from another image of the inventory is built where that one is, whose
+    file is there.
   - The role P(bakehouse.images.bake#role) uses it as the default of C(bake_build_host).
 options:
   _terms:
@@ -45,6 +47,7 @@ from ansible.errors import AnsibleError
 from ansible.plugins.lookup import LookupBase
 from ansible_collections.bakehouse.images.plugins.module_utils._errors import BuildError
 from ansible_collections.bakehouse.images.plugins.plugin_utils._build_host_choice import choose
+from ansible_collections.bakehouse.images.plugins.plugin_utils._untemplated import has_template
 
 
 class LookupModule(LookupBase):
@@ -55,6 +58,17 @@ class LookupModule(LookupBase):
         self.set_options(var_options=variables, direct=kwargs)
         names = [name for term in terms for name in ([term] if isinstance(term, str) else term)]
         try:
-            return [choose(str(variables["inventory_hostname"]), names, variables)]
+            return [choose(str(variables["inventory_hostname"]), names, {**variables, **self._source(variables)})]
         except BuildError as exc:
             raise AnsibleError(str(exc)) from exc
+
+    def _source(self, variables: t.Any) -> dict[str, t.Any]:
+        """What says whether the image is made from another one, rendered. What cannot be is said elsewhere."""
+        found: dict[str, t.Any] = {}
+        for name in ("bake_provider", "bake_source"):
+            if has_template(variables.get(name)):
+                try:
+                    found[name] = self._templar.template(variables[name])
+                except AnsibleError:
+                    found[name] = None
+        return found

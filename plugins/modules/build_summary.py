@@ -57,6 +57,7 @@ images:
   type: dict
   sample:
     k8s.qcow2:
+      build_host: localhost
       fingerprint: 8c1d5a6b3f9e2704c7b1a09d5e6f3812
       image: k8s.qcow2
       image_id: /srv/forest/images/k8s.qcow2

@@ -40,6 +40,7 @@ def summarize(name: str, facts: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
         "reason": error or reason,
         "seconds": _seconds(facts),
         "fingerprint": (facts.get("__bake_identity") or {}).get("fingerprint") or "",
+        "build_host": facts.get("__bake_build_host") or "",
     }
 
 

@@ -90,14 +90,19 @@ class HostVariables:
             "bake_gather_facts": image.provision is not None,
             "bake_replace": True,
         }
-        if settings.get("build_host") in (None, "localhost"):
-            found["bake_summary_file"] = str(self.images_directory / SUMMARY)
+        found["bake_summary_file"] = str(self._summary_file(settings))
         if size is not None:
             found["bake_disk_size"] = format_size(size)
         for name, setting in SETTINGS.items():
             if setting.variable and settings.get(name) is not None:
                 found[setting.variable] = settings[name]
         return {**found, **image.variables}
+
+    def _summary_file(self, settings: t.Mapping[str, t.Any]) -> Path:
+        """A file of the controller, which has no folder of the images when they are files of another machine."""
+        if is_here(settings):
+            return self.images_directory / SUMMARY
+        return self.described.path.with_name(f"{self.described.path.stem}.{SUMMARY}")
 
     def _settings_for(self, image: Image) -> dict[str, t.Any]:
         """Those for all images, as far as they can hold for this one: only a qcow2 file has a backing file."""
@@ -140,6 +145,12 @@ class HostVariables:
         return literal(value, str(self.described.base / self.described.path.name))
 
 
+def is_here(settings: t.Mapping[str, t.Any]) -> bool:
+    """Whether images are built on the controller, as far as the settings say."""
+    hosts = [settings["build_host"]] if settings.get("build_host") else settings.get("build_hosts") or ["localhost"]
+    return set(hosts) == {"localhost"}
+
+
 def groups_of(forest: Forest) -> dict[str, list[str]]:
     """The groups beside C(images), each with its hosts."""
     groups: dict[str, list[str]] = {"roots": forest.roots(), "leaves": forest.leaves()}
@@ -155,4 +166,4 @@ def groups_of(forest: Forest) -> dict[str, list[str]]:
     return groups
 
 
-__all__ = ("GROUP", "GROUP_VARIABLES", "HostVariables", "groups_of")
+__all__ = ("GROUP", "GROUP_VARIABLES", "HostVariables", "groups_of", "is_here")

@@ -49,6 +49,7 @@ SETTINGS: dict[str, Setting] = {
     "gather_facts": Setting(bool, "true or false", "bake_gather_facts"),
     "merge_actions": Setting(bool, "true or false", "bake_merge_actions"),
     "build_host": Setting(str, "a text", "bake_build_host"),
+    "build_hosts": Setting(list, "a list of texts", "bake_build_hosts"),
 }
 
 OF_SCRATCH = tuple(name for name, setting in SETTINGS.items() if not setting.variable)

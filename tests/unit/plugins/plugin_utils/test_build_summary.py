@@ -45,6 +45,7 @@ def test_the_result_holds_what_a_program_wants() -> None:
         "__bake_progress": RECORD,
         "__bake_image": {"image_id": "/srv/images/k8s.qcow2"},
         "__bake_identity": {"fingerprint": "f00"},
+        "__bake_build_host": "builder",
     }
     assert summarize("k8s", facts) == {
         "image": "k8s.qcow2",
@@ -53,4 +54,5 @@ def test_the_result_holds_what_a_program_wants() -> None:
         "reason": "",
         "seconds": 12.3,
         "fingerprint": "f00",
+        "build_host": "builder",
     }
