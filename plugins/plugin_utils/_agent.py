@@ -20,7 +20,6 @@ import typing as t
 from ansible_collections.bakehouse.images.plugins.module_utils._errors import BuildError
 from ansible_collections.bakehouse.images.plugins.module_utils._sandbox.agent_protocol import Request
 from ansible_collections.bakehouse.images.plugins.module_utils._sandbox.entry import DROPPED_CAPABILITIES, ENVIRONMENT
-from ansible_collections.bakehouse.images.plugins.module_utils._sandbox.state import AGENTS_DIR
 from ansible_collections.bakehouse.images.plugins.plugin_utils._agent_client import NotRun, Replay, converse
 from ansible_collections.bakehouse.images.plugins.plugin_utils._build_host_python import call
 from ansible_collections.bakehouse.images.plugins.plugin_utils._run_notes import note_age, write_note
@@ -29,6 +28,8 @@ if t.TYPE_CHECKING:
     from ansible_collections.bakehouse.images.plugins.module_utils._sandbox.state import SandboxRecord
     from ansible_collections.bakehouse.images.plugins.plugin_utils._module_payload import ModulePayload
     from ansible_collections.bakehouse.images.plugins.plugin_utils._transport import Outcome, Transport
+
+AGENTS_DIR = "/run/bakehouse/agents"
 
 # How long workers believe one another that no agent can be had: starting one in vain takes as long as a task.
 BELIEVED_SECONDS = 60.0
@@ -71,18 +72,11 @@ class AgentAccess:
             # Root's shell on this machine: the agent's fork takes longer than to enter the sandbox.
             return None
         request = self._request(inner, argv, user, payload)
-        stale, asked = "", False
-        for _attempt in range(ATTEMPTS):
-            connection = None if asked else self._connect()
+        stale = ""
+        for attempt in range(ATTEMPTS):
+            connection = self._reach(payload, stale, anew=attempt > 0)
             if connection is None:
-                if payload is None or not self._start(payload.interpreter, stale):
-                    return None
-                connection = self._connect()
-            asked = True
-            if connection is None and not self.transport.is_local:
-                break
-            if connection is None:
-                continue
+                return None
             try:
                 outcome = converse(connection, request, stdin=stdin, stdout=stdout)
             except NotRun as exc:
@@ -95,8 +89,28 @@ class AgentAccess:
             else:
                 self.say("AGENT used")
                 return outcome
-        self._give_up("none that was started can be reached (sshd: AllowStreamLocalForwarding, ControlPersist)")
         return None
+
+    def _reach(self, payload: ModulePayload | None, stale: str, *, anew: bool) -> socket.socket | None:
+        """A connection to the agent, which a module starts where there is none; None when it cannot be had.
+
+        Args:
+            stale: the agent that a new one is to replace.
+            anew: the agent has just gone, or is to go.
+        """
+        connection = None if anew else self._connect()
+        for _attempt in range(ATTEMPTS):
+            if connection:
+                return connection
+            if payload is None or not self._start(payload.interpreter, stale):
+                return None
+            connection = self._connect()
+            if not self.transport.is_local:
+                # What is in the way there is seldom that the agent has gone once more.
+                break
+        if connection is None:
+            self._give_up("its socket cannot be reached (sshd: AllowStreamLocalForwarding, ControlPersist)")
+        return connection
 
     def _connect(self) -> socket.socket | None:
         return self.transport.connect(f"{AGENTS_DIR}/{self.record.name}")
