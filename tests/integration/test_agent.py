@@ -23,7 +23,6 @@ from ansible_collections.bakehouse.images.plugins.module_utils._sandbox import a
 from ansible_collections.bakehouse.images.plugins.module_utils._sandbox.closing import close_sandbox
 from ansible_collections.bakehouse.images.plugins.module_utils._sandbox.entry import enter_argv
 from ansible_collections.bakehouse.images.plugins.module_utils._sandbox.processes import sandbox_processes
-from ansible_collections.bakehouse.images.plugins.plugin_utils._agent import AGENTS_DIR
 from ansible_collections.bakehouse.images.plugins.plugin_utils._sandbox_session import SandboxSession
 from ansible_collections.bakehouse.images.plugins.plugin_utils._transport import connect_unix
 
@@ -150,7 +149,7 @@ class TestLife:
             assert report.killed == ()
             assert report.problems == ()
         assert state.process_start_time(agent.pid) is None
-        assert not list(Path(agent_state.AGENTS_DIR).glob(f"{record.name}*"))
+        assert not list(Path(state.AGENTS_DIR).glob(f"{record.name}*"))
 
     def test_it_ends_when_it_is_idle(self, sandbox: state.SandboxRecord) -> None:
         assert run(sandbox, "print(1)", ansible_chroot_agent_idle_timeout=0.2)[0] == 0
@@ -181,6 +180,20 @@ class TestLife:
     def test_it_can_be_switched_off(self, sandbox: state.SandboxRecord) -> None:
         assert run(sandbox, "print(1)", ansible_chroot_agent=False) == (0, "1\n", "")
         assert agent_of(sandbox) is None
+
+    def test_what_is_kept_of_it_does_not_outlast_a_sandbox_that_was_killed(
+        self, root: Path, sandbox: state.SandboxRecord, tmp_path: Path
+    ) -> None:
+        def kept() -> list[Path]:
+            return sorted(Path(state.AGENTS_DIR).glob(f"{sandbox.name}*"))
+
+        for _time in range(2):
+            assert run(sandbox, "print(1)")[0] == 0
+        assert len(kept()) == 3
+        os.kill(sandbox.pid, 9)
+        eventually(lambda: agent_of(sandbox) is None and not agent_state.is_listening(str(kept()[0])))
+        with opened(tiny_root(root, tmp_path / "tiny")):
+            assert kept() == []
 
     def test_a_daemon_is_left_to_the_sandbox(self, root: Path) -> None:
         module = "import subprocess\nsubprocess.Popen(['sleep', '4713'], start_new_session=True)\nprint(1)"
@@ -219,7 +232,7 @@ class TestEnds:
         assert before
         connect(ansible_chroot_sandbox=sandbox.name).exec_command("kill -9 -1")
         # A process that is about to be gone still holds its socket.
-        eventually(lambda: agent_of(sandbox) is None and not connect_unix(f"{AGENTS_DIR}/{sandbox.name}"))
+        eventually(lambda: agent_of(sandbox) is None and not connect_unix(agent_state.socket_path(sandbox.name)))
         assert run(sandbox, "print(2)") == (0, "2\n", "")
         after = agent_of(sandbox)
         assert after

@@ -14,7 +14,6 @@ image cannot put another thing in its place, and no sandbox reaches the agent of
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import inspect
 import json
 import os
@@ -38,13 +37,16 @@ from ansible_collections.bakehouse.images.plugins.module_utils._sandbox import (
     state,
 )
 from ansible_collections.bakehouse.images.plugins.module_utils._sandbox.agent_state import (
-    AGENTS_DIR,
     Running,
     end_agent,
+    forget_dead_agents,
+    is_listening,
+    locked_agent,
     read_agent,
     socket_path,
     write_agent,
 )
+from ansible_collections.bakehouse.images.plugins.module_utils._sandbox.state import AGENTS_DIR
 
 # Until it says that it is ready. A healthy interpreter takes a tenth of a second.
 START_SECONDS = 10.0
@@ -123,11 +125,11 @@ def start_agent(
     """
     _make_folder(folder)
     path = socket_path(record.name, folder)
-    with _locked(path + ".lock"):
+    with locked_agent(record.name, folder):
         known = read_agent(record.name, folder)
         if known and known.token == instead_of:
             end_agent(record.name, folder)
-        elif known and _listens(path):
+        elif known and is_listening(path):
             return
         if not state.is_alive(record):
             raise NotFound("The sandbox %s has been closed." % record.name)
@@ -144,6 +146,7 @@ def start_agent(
                 os.unlink(path)
                 raise
         write_agent(record.name, running, folder)
+    forget_dead_agents(folder)
 
 
 def launch(
@@ -183,7 +186,7 @@ def launch(
             pid = _wait_until_ready(ours)
             started = pid and state.process_start_time(pid)
             if pid and started:
-                return Running(pid, started, token)
+                return Running(pid, started, state.boot_id(), token)
             complaint = _complaint(process)
         except BaseException:
             _kill(process)
@@ -239,26 +242,6 @@ def _make_folder(folder: str) -> None:
 def _login_user() -> int:
     """Whom the socket belongs to: who may become root here anyway."""
     return int(os.environ.get("SUDO_UID", "0"))
-
-
-@contextlib.contextmanager
-def _locked(path: str) -> t.Iterator[None]:
-    handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(handle)
-
-
-def _listens(path: str) -> bool:
-    with socket.socket(socket.AF_UNIX) as client:
-        client.settimeout(1)
-        try:
-            client.connect(path)
-        except OSError:
-            return False
-    return True
 
 
 __all__ = ("BOOTSTRAP", "START_ARGUMENTS", "launch", "start", "start_agent")

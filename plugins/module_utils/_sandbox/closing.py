@@ -26,7 +26,11 @@ from ansible_collections.bakehouse.images.plugins.module_utils._sandbox import (
     stand_ins,
     state,
 )
-from ansible_collections.bakehouse.images.plugins.module_utils._sandbox.agent_state import end_agent, forget_agent
+from ansible_collections.bakehouse.images.plugins.module_utils._sandbox.agent_state import (
+    end_agent,
+    forget_agent,
+    forget_dead_agents,
+)
 from ansible_collections.bakehouse.images.plugins.module_utils._sandbox.entry import image_root
 from ansible_collections.bakehouse.images.plugins.module_utils._sandbox.processes import (
     Killed,
@@ -106,6 +110,7 @@ def close_sandbox(
         if check:
             closing.check()
         forget_agent(name)
+        forget_dead_agents()
         state.remove_record(name, state_dir)
         return closing.report()
 

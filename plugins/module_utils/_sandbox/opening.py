@@ -24,6 +24,7 @@ from ansible_collections.bakehouse.images.plugins.module_utils._errors import (
     Refused,
 )
 from ansible_collections.bakehouse.images.plugins.module_utils._sandbox import checking, image_mounts, state
+from ansible_collections.bakehouse.images.plugins.module_utils._sandbox.agent_state import forget_dead_agents
 from ansible_collections.bakehouse.images.plugins.module_utils._sandbox.closing import clear_dead
 from ansible_collections.bakehouse.images.plugins.module_utils._sandbox.entry import ENVIRONMENT
 from ansible_collections.bakehouse.images.plugins.module_utils._sandbox.holder import HolderRequest
@@ -260,6 +261,7 @@ def _start(request: OpenRequest, plan: OpenPlan, state_dir: str, python: str) ->
     if plan.request is None:
         raise BuildError("The plan for the sandbox %s is empty." % request.name)
     state.ensure_state_dir(state_dir)
+    forget_dead_agents()
     with started_holder(plan.request, name=request.name, python=python) as (pid, facts):
         record = dataclasses.replace(
             _record(request, plan.request, pid, facts), python=python, partition=plan.partition

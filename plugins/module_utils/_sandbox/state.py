@@ -27,6 +27,9 @@ from ansible_collections.bakehouse.images.plugins.module_utils._errors import Bu
 
 STATE_DIR = "/run/bakehouse/sandboxes"
 
+# Where the agents of sandboxes are reached, by the sandboxes' names.
+AGENTS_DIR = "/run/bakehouse/agents"
+
 # A change of the record that older code cannot read raises this number.
 RECORD_VERSION = 1
 
@@ -250,7 +253,7 @@ def locked(name: str, state_dir: str = STATE_DIR) -> t.Iterator[None]:
     while True:
         handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         fcntl.flock(handle, fcntl.LOCK_EX)
-        if _is_file(handle, path):
+        if is_file(handle, path):
             break
         os.close(handle)
     try:
@@ -262,7 +265,8 @@ def locked(name: str, state_dir: str = STATE_DIR) -> t.Iterator[None]:
         os.close(handle)
 
 
-def _is_file(handle: int, path: str) -> bool:
+def is_file(handle: int, path: str) -> bool:
+    """Whether the open file is still the one of that name."""
     try:
         return os.path.samestat(os.fstat(handle), os.stat(path))
     except FileNotFoundError:
@@ -270,6 +274,7 @@ def _is_file(handle: int, path: str) -> bool:
 
 
 __all__ = (
+    "AGENTS_DIR",
     "IMAGE_PATH",
     "RECORD_VERSION",
     "STATE_DIR",
@@ -281,6 +286,7 @@ __all__ = (
     "ensure_state_dir",
     "has_ended",
     "is_alive",
+    "is_file",
     "list_records",
     "locked",
     "process_start_time",
