@@ -20,6 +20,7 @@ import typing as t
 from ansible_collections.bakehouse.images.plugins.module_utils._errors import BuildError
 from ansible_collections.bakehouse.images.plugins.module_utils._sandbox.agent_protocol import Request
 from ansible_collections.bakehouse.images.plugins.module_utils._sandbox.entry import DROPPED_CAPABILITIES, ENVIRONMENT
+from ansible_collections.bakehouse.images.plugins.module_utils._sandbox.state import AGENTS_DIR
 from ansible_collections.bakehouse.images.plugins.plugin_utils._agent_client import NotRun, Replay, converse
 from ansible_collections.bakehouse.images.plugins.plugin_utils._build_host_python import call
 from ansible_collections.bakehouse.images.plugins.plugin_utils._run_notes import note_age, write_note
@@ -28,8 +29,6 @@ if t.TYPE_CHECKING:
     from ansible_collections.bakehouse.images.plugins.module_utils._sandbox.state import SandboxRecord
     from ansible_collections.bakehouse.images.plugins.plugin_utils._module_payload import ModulePayload
     from ansible_collections.bakehouse.images.plugins.plugin_utils._transport import Outcome, Transport
-
-AGENTS_DIR = "/run/bakehouse/agents"
 
 # How long workers believe one another that no agent can be had: starting one in vain takes as long as a task.
 BELIEVED_SECONDS = 60.0
