@@ -12,7 +12,8 @@ from collections.abc import Callable, Mapping
 
 from lab.answers import Reply, json_reply
 from lab.calls import CallLog
-from lab.settings import SettingError, SettingsStore
+from lab.clock import CLOCK
+from lab.settings import SettingError, SettingsStore, check_seconds
 
 
 class Admin:
@@ -30,6 +31,7 @@ class Admin:
             ("GET", "/lab/settings"): lambda _: settings.to_json(),
             ("POST", "/lab/settings"): self._change,
             ("POST", "/lab/settings/reset"): self._reset,
+            ("POST", "/lab/clock"): self._forward,
             ("GET", "/lab/calls"): lambda _: log.to_json(),
             ("POST", "/lab/calls/clear"): self._clear,
         }
@@ -53,6 +55,12 @@ class Admin:
     def _reset(self, _: t.Any) -> t.Any:
         self._settings.reset()
         return self._settings.to_json()
+
+    def _forward(self, values: t.Any) -> t.Any:
+        if not isinstance(values, dict) or set(values) != {"forward"}:
+            raise SettingError('What the clock can do is {"forward": seconds}.')
+        CLOCK.forward(check_seconds("forward", values["forward"]))
+        return {}
 
     def _clear(self, _: t.Any) -> t.Any:
         self._log.clear()

@@ -38,6 +38,10 @@ class LabClient:
         """Change settings, such as C(snapshot_seconds=2). They stay until C(reset)."""
         self._request("POST", "settings", values)
 
+    def forward(self, seconds: float) -> None:
+        """Have time pass at once, for what takes time by the settings."""
+        self._request("POST", "clock", {"forward": seconds})
+
     def reset(self) -> None:
         """Settings as at the start, no faults, an empty log of calls."""
         self._request("POST", "settings/reset", {})
@@ -68,7 +72,7 @@ class LabClient:
         body = None if value is None else json.dumps(value).encode()
         request = urllib.request.Request(f"{self.endpoint}/lab/{path}", data=body, method=method)  # noqa: S310
         try:
-            with urllib.request.urlopen(request, timeout=30) as answer:  # noqa: S310
+            with urllib.request.urlopen(request, timeout=60) as answer:  # noqa: S310
                 return json.load(answer)
         except urllib.error.HTTPError as exc:
             raise LabError(f"{method} {path}: {exc.read().decode(errors='replace')}") from exc

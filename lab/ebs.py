@@ -19,6 +19,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from lab.answers import Reply, json_reply
+from lab.clock import CLOCK
 from lab.ebs_calls import EbsCall, EbsError, invalid, json_object, not_found
 from lab.ec2.backend import Ec2, region
 from lab.ec2.cloud import Region, check_tags
@@ -101,7 +102,7 @@ class EbsDirect:
             self._ec2.snapshots.enter(where, snapshot, tags)
         self._cloud.files.make_snapshot(snapshot.id, size, parent.id if parent else None)
         with self._lock:
-            self._uploads[snapshot.id] = _Upload(bool(parent), time.monotonic() + 60 * timeout)
+            self._uploads[snapshot.id] = _Upload(bool(parent), CLOCK.now() + 60 * timeout)
         answer = {
             "SnapshotId": snapshot.id,
             "OwnerId": snapshot.account,
@@ -155,7 +156,7 @@ class EbsDirect:
             upload = self._uploads.get(snapshot.id)
         if upload is None:
             raise invalid(f"The snapshot {snapshot.id} is not in the pending state.", "INVALID_SNAPSHOT_ID")
-        if time.monotonic() > upload.timeout_at:
+        if CLOCK.now() > upload.timeout_at:
             raise invalid(f"The upload of snapshot {snapshot.id} has timed out.", "WRITE_REQUEST_TIMEOUT")
         return snapshot, upload
 

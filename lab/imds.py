@@ -11,11 +11,11 @@ import json
 import re
 import secrets
 import threading
-import time
 import typing as t
 from collections.abc import Mapping
 
 from lab.answers import Reply, text
+from lab.clock import CLOCK
 from lab.ec2.backend import region
 from lab.ec2.cloud import Cloud
 from lab.ec2.models import Tags
@@ -74,7 +74,7 @@ class Metadata:
         if not seconds.isdigit() or not TTL[0] <= int(seconds) <= TTL[1]:
             return text("Bad Request", 400)
         token = secrets.token_urlsafe(40)
-        now = time.monotonic()
+        now = CLOCK.now()
         with self._lock:
             self._tokens = {one: until for one, until in self._tokens.items() if until > now}
             self._tokens[token] = now + int(seconds)
@@ -84,7 +84,7 @@ class Metadata:
 
     def _is_good(self, token: str) -> bool:
         with self._lock:
-            return self._tokens.get(token, 0.0) > time.monotonic()
+            return self._tokens.get(token, 0.0) > CLOCK.now()
 
     def _tree(self) -> Tree:
         with self._cloud.lock:

@@ -155,6 +155,15 @@ def _checked(name: str, value: t.Any) -> float | str | tuple[str, ...]:
         if not isinstance(value, list) or not all(isinstance(key, str) for key in value):
             raise SettingError("required_tags is a list of tag keys.")
         return tuple(value)
+    return check_seconds(name, value)
+
+
+def check_seconds(name: str, value: t.Any) -> float:
+    """A number of seconds.
+
+    Raises:
+        SettingError: it is none.
+    """
     if isinstance(value, bool) or not isinstance(value, int | float) or value < 0:
         raise SettingError(f"{name} is a number of seconds, not {value!r}.")
     return float(value)

@@ -82,6 +82,9 @@ def chunks(descriptor: int, size: int) -> Iterator[int]:
 def attached(file: Path) -> Iterator[LoopDevice]:
     """The file as a loop device; its partitions are for the one who uses it to announce."""
     device = LoopDevice(run("losetup", "--find", "--show", file), file)
+    if device.holders():
+        # Whoever had the device before, in another test run perhaps, has left them.
+        run("partx", "--delete", device.path)
     try:
         yield device
     finally:

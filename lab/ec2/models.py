@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import datetime as dt
 import secrets
-import time
 import typing as t
 from dataclasses import dataclass, field
+
+from lab.clock import CLOCK
 
 Tags = dict[str, str]
 
@@ -26,7 +27,7 @@ def utc_now() -> dt.datetime:
 
 @dataclass
 class Timeline:
-    """How long something takes, and how it ends. Times are those of the monotonic clock, in seconds.
+    """How long something takes, and how it ends. Times are those of the lab's clock, in seconds.
 
     Args:
         seconds: until it is done; infinity when it is stuck.
@@ -37,15 +38,15 @@ class Timeline:
     seconds: float = 0.0
     hidden_seconds: float = 0.0
     fails: bool = False
-    started: float = field(default_factory=time.monotonic)
+    started: float = field(default_factory=CLOCK.now)
 
     @property
     def done(self) -> bool:
-        return time.monotonic() >= self.started + self.seconds
+        return CLOCK.now() >= self.started + self.seconds
 
     @property
     def visible(self) -> bool:
-        return time.monotonic() >= self.started + self.hidden_seconds
+        return CLOCK.now() >= self.started + self.hidden_seconds
 
     @property
     def percent(self) -> int:
@@ -53,7 +54,7 @@ class Timeline:
             return 100
         if self.seconds == float("inf"):
             return 0
-        return min(99, int(100 * (time.monotonic() - self.started) / self.seconds))
+        return min(99, int(100 * (CLOCK.now() - self.started) / self.seconds))
 
 
 @dataclass

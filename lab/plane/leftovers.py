@@ -16,7 +16,7 @@ from lab.plane import loops, names
 from lab.plane.loops import DeviceError
 
 #: Tries, a tenth of a second apart: a file open in another thread's fork can make umount fail once.
-TRIES = 30
+TRIES = 100
 
 
 @dataclass(frozen=True)

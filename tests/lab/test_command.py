@@ -164,7 +164,7 @@ def test_an_action_that_does_not_exist(lab: RunningLab) -> None:
         lab.env["AWS_ENDPOINT_URL"], data=b"Action=BakeBread", headers={"Authorization": scope}
     )
     with pytest.raises(urllib.error.HTTPError) as caught:
-        urllib.request.urlopen(request, timeout=10)
+        urllib.request.urlopen(request, timeout=60)
     assert caught.value.code == 400
     assert b"<Code>InvalidAction</Code>" in caught.value.read()
 

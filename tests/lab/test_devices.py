@@ -37,6 +37,8 @@ def test_partitions_are_there_after_attaching(made: Resources) -> None:
     device = made.attached(volume_id)
     run("sfdisk", "--quiet", "--no-reread", "--label", "gpt", str(device), input="size=16MiB\n")
     made.ec2.detach_volume(VolumeId=volume_id)
+    # Whoever looks at all disks just then keeps it for a moment.
+    eventually(lambda: made.state(volume_id) == "available")
     assert not device.is_symlink()
     made.attached(volume_id)
     assert link_of(volume_id, 1).exists()

@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-import time
 import typing as t
 
 import botocore.exceptions
@@ -34,11 +33,12 @@ def test_a_policy_refuses_what_is_created_without_its_tags(lab: RunningLab, made
 
 def test_a_volume_is_created_in_time(lab: RunningLab, made: Resources) -> None:
     """creating, then available; attaching before that is IncorrectState ("Amazon EBS volume lifecycle")."""
-    lab.api.set(volume_seconds=0.5)
+    lab.api.set(volume_seconds=600)
     volume_id = made.volume()
     assert made.state(volume_id) == "creating"
     with refused("IncorrectState"):
         made.ec2.attach_volume(VolumeId=volume_id, InstanceId=lab.instance_id, Device="/dev/sdf")
+    lab.api.forward(600)
     made.ec2.get_waiter("volume_available").wait(VolumeIds=[volume_id], **FAST)
     assert made.state(volume_id) == "available"
 
@@ -46,7 +46,7 @@ def test_a_volume_is_created_in_time(lab: RunningLab, made: Resources) -> None:
 def test_attaching_takes_time(lab: RunningLab, made: Resources) -> None:
     """The volume is in use at once, the attachment is attaching, and the device comes later."""
     volume_id = made.volume()
-    lab.api.set(attach_seconds=0.5, detach_seconds=0.5)
+    lab.api.set(attach_seconds=600, detach_seconds=600)
 
     def attachment() -> str:
         attachments = made.ec2.describe_volumes(VolumeIds=[volume_id])["Volumes"][0]["Attachments"]
@@ -55,33 +55,35 @@ def test_attaching_takes_time(lab: RunningLab, made: Resources) -> None:
     made.ec2.attach_volume(VolumeId=volume_id, InstanceId=lab.instance_id, Device="/dev/sdf")
     assert (made.state(volume_id), attachment()) == ("in-use", "attaching")
     assert not link_of(volume_id).is_symlink()
+    lab.api.forward(600)
     eventually(lambda: attachment() == "attached")
     assert link_of(volume_id).exists()
     made.ec2.detach_volume(VolumeId=volume_id)
     assert attachment() == "detaching"
+    lab.api.forward(600)
     eventually(lambda: attachment() == "none")
 
 
 def test_progress_grows(lab: RunningLab, made: Resources) -> None:
     """pending with growing Progress, then completed with 100% (Snapshot data type)."""
     volume_id = made.volume()
-    lab.api.set(snapshot_seconds=1)
+    lab.api.set(snapshot_seconds=6000)
     snapshot_id = made.snapshot(volume_id)
     seen: list[tuple[str, int]] = []
-    while not seen or seen[-1][0] == "pending":
+    for _quarter in range(5):
         snapshot = made.ec2.describe_snapshots(SnapshotIds=[snapshot_id])["Snapshots"][0]
         seen.append((snapshot["State"], int(snapshot["Progress"].rstrip("%"))))
-        time.sleep(0.1)
-    assert seen[0][0] == "pending"
-    assert seen[-1] == ("completed", 100)
-    assert [percent for _, percent in seen] == sorted(percent for _, percent in seen)
-    assert len({percent for _, percent in seen}) > 2
+        lab.api.forward(1500)
+    assert [state for state, _ in seen] == ["pending"] * 4 + ["completed"]
+    percents = [percent for _, percent in seen]
+    assert percents == sorted(set(percents))
+    assert percents[-1] == 100
 
 
 def test_what_is_pending_cannot_be_used(lab: RunningLab, made: Resources) -> None:
     """A pending snapshot gives neither volume nor image (IncorrectState, error codes)."""
     volume_id = made.volume()
-    lab.api.set(snapshot_seconds=30)
+    lab.api.set(snapshot_seconds=600)
     snapshot_id = made.snapshot(volume_id)
     with refused("IncorrectState", "pending"):
         made.volume(SnapshotId=snapshot_id)
@@ -92,15 +94,16 @@ def test_what_is_pending_cannot_be_used(lab: RunningLab, made: Resources) -> Non
 def test_image_waiter(lab: RunningLab, made: Resources) -> None:
     """pending, then available ("AMI lifecycle")."""
     snapshot_id = made.snapshot(made.volume())
-    lab.api.set(image_seconds=0.5)
+    lab.api.set(image_seconds=600)
     image_id = made.image(snapshot_id)
     assert made.describe(image_id)["State"] == "pending"
+    lab.api.forward(600)
     made.ec2.get_waiter("image_available").wait(ImageIds=[image_id], **FAST)
 
 
 def test_a_new_id_is_not_found_at_first(lab: RunningLab, made: Resources) -> None:
     """Ids exist before they can be found ("Eventual consistency in the Amazon EC2 API")."""
-    lab.api.set(consistency_seconds=0.5)
+    lab.api.set(consistency_seconds=600)
     volume_id = made.volume()
     with refused("InvalidVolume.NotFound"):
         made.state(volume_id)
@@ -108,7 +111,7 @@ def test_a_new_id_is_not_found_at_first(lab: RunningLab, made: Resources) -> Non
         made.ec2.create_tags(Resources=[volume_id], Tags=[{"Key": "a", "Value": "b"}])
     listed = [volume["VolumeId"] for volume in made.ec2.describe_volumes()["Volumes"]]
     assert volume_id not in listed
-    time.sleep(0.5)
+    lab.api.forward(600)
     assert made.state(volume_id) == "available"
 
 
@@ -170,12 +173,12 @@ def test_stuck_attaching(lab: RunningLab, made: Resources) -> None:
     volume_id = made.volume()
     lab.api.fault("AttachVolume", "stuck")
     made.ec2.attach_volume(VolumeId=volume_id, InstanceId=lab.instance_id, Device="/dev/sdf")
-    time.sleep(0.3)
+    lab.api.forward(600)
     attachment = made.ec2.describe_volumes(VolumeIds=[volume_id])["Volumes"][0]["Attachments"][0]
     assert attachment["State"] == "attaching"
     assert not link_of(volume_id).is_symlink()
     made.ec2.detach_volume(VolumeId=volume_id)
-    assert made.state(volume_id) == "available"
+    eventually(lambda: made.state(volume_id) == "available")
 
 
 def test_attached_without_a_device(lab: RunningLab, made: Resources) -> None:
@@ -184,7 +187,7 @@ def test_attached_without_a_device(lab: RunningLab, made: Resources) -> None:
     lab.api.fault("AttachVolume", "no-device")
     made.ec2.attach_volume(VolumeId=volume_id, InstanceId=lab.instance_id, Device="/dev/sdf")
     assert made.state(volume_id) == "in-use"
-    time.sleep(0.3)
+    lab.api.forward(600)
     assert not link_of(volume_id).is_symlink()
 
 

@@ -13,6 +13,7 @@ import pytest
 
 from tests.lab.resources import Resources, refused
 from tests.lab_fixture import RunningLab
+from tests.waiting import eventually
 
 
 def test_one_client_token_makes_one_volume(lab: RunningLab, made: Resources) -> None:
@@ -131,7 +132,7 @@ def test_detach_without_naming_the_instance(made: Resources) -> None:
     volume_id = made.volume()
     made.attached(volume_id)
     assert made.ec2.detach_volume(VolumeId=volume_id)["State"] == "detaching"
-    assert made.state(volume_id) == "available"
+    eventually(lambda: made.state(volume_id) == "available")
     with refused("IncorrectState", "'available' state"):
         made.ec2.detach_volume(VolumeId=volume_id)
 
