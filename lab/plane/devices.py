@@ -59,9 +59,11 @@ class Devices:
                 return True
             if loops.is_held(keeper.loop):
                 return False
-            if not loops.detach_loop(keeper.loop, keeper.backing):
-                return False
+            # First the names: a moment after its end the loop device can be another's, who would be taken for this one.
             keeper.remove()
+            if not loops.detach_loop(keeper.loop, keeper.backing):
+                keeper.refresh()
+                return False
             del self._attached[volume_id]
             return True
 

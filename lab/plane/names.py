@@ -94,7 +94,8 @@ class NameKeeper:
         Raises:
             DeviceError: a name is taken by something that is not ours.
         """
-        wanted = self.names.wanted(self.loop)
+        # Somebody may have detached it, and it may be another's by now.
+        wanted = self.names.wanted(self.loop) if loops.backing_file(self.loop) == self.backing else {}
         if wanted == self._present:
             return
         for path in [path for path in wanted if path not in self._present]:
