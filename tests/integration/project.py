@@ -23,8 +23,11 @@ from tests.waiting import eventually
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 
-# What the tests' roles leave running in their images.
-DAEMON = "sleep 4711"
+# What the tests' roles leave running in their images: no other test run on this machine has the same.
+DAEMON = f"sleep 4711.{os.getpid()}"
+
+# How botocore's waiters wait: a minute in all.
+WAITING = {"Delay": 0.1, "MaxAttempts": 600}
 
 
 @dataclasses.dataclass
@@ -80,7 +83,7 @@ class Project:
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
-            timeout=600,
+            timeout=900,
         )
         ran = Ran(done.returncode, done.stdout + done.stderr)
         print(ran)  # shown by pytest when the test fails
@@ -143,7 +146,7 @@ class Cloud:
         request.update({"SnapshotId": snapshot_id} if snapshot_id else {"Size": size_gib})
         volume_id = self.ec2.create_volume(**request)["VolumeId"]
         try:
-            self.ec2.get_waiter("volume_available").wait(VolumeIds=[volume_id], WaiterConfig={"Delay": 1})
+            self.ec2.get_waiter("volume_available").wait(VolumeIds=[volume_id], WaiterConfig=WAITING)
             self.ec2.attach_volume(VolumeId=volume_id, InstanceId=instance["InstanceId"], Device=name)
             link = Path(f"/dev/disk/by-id/nvme-Amazon_Elastic_Block_Store_{volume_id.replace('-', '')}")
             device = link if is_nitro(instance["InstanceType"]) else Path(name.replace("/dev/sd", "/dev/xvd"))
@@ -152,7 +155,7 @@ class Cloud:
         finally:
             with contextlib.suppress(self.ec2.exceptions.ClientError):  # the attachment itself may have failed
                 self.ec2.detach_volume(VolumeId=volume_id)
-            self.ec2.get_waiter("volume_available").wait(VolumeIds=[volume_id], WaiterConfig={"Delay": 1})
+            self.ec2.get_waiter("volume_available").wait(VolumeIds=[volume_id], WaiterConfig=WAITING)
             self.ec2.delete_volume(VolumeId=volume_id)
 
     @contextlib.contextmanager

@@ -10,7 +10,7 @@ import fcntl
 import subprocess
 from pathlib import Path
 
-from tests.integration.project import CHECKOUT, Cloud, run
+from tests.integration.project import CHECKOUT, WAITING, Cloud, run
 from tests.waiting import eventually
 
 CACHE = CHECKOUT / ".cache" / "rootfs"
@@ -34,7 +34,8 @@ def debian_root(name: str = "bookworm-python3", more: tuple[str, ...] = ()) -> P
         if not tarball.exists():
             unfinished = CACHE / "unfinished.tar"
             packages = "--include=" + ",".join(("python3", "ca-certificates", *more))
-            subprocess.run(["mmdebstrap", "--quiet", "--variant=minbase", packages, "bookworm", unfinished], check=True)
+            patient = ("--quiet", '--aptopt=Acquire::Retries "8"', "--variant=minbase")
+            subprocess.run(["mmdebstrap", *patient, packages, "bookworm", unfinished], check=True)
             unfinished.rename(tarball)
     return tarball
 
@@ -59,7 +60,7 @@ def register_source(
         finally:
             run("umount", str(mount_point))
         snapshot_id = cloud.ec2.create_snapshot(VolumeId=volume.volume_id)["SnapshotId"]
-        cloud.ec2.get_waiter("snapshot_completed").wait(SnapshotIds=[snapshot_id], WaiterConfig={"Delay": 1})
+        cloud.ec2.get_waiter("snapshot_completed").wait(SnapshotIds=[snapshot_id], WaiterConfig=WAITING)
     image: str = cloud.ec2.register_image(
         Name=name,
         Architecture="x86_64",

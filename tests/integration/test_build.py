@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.integration.build_fixtures import RESOLV_CONF
-from tests.integration.project import Cloud, Project, daemons, host_state
+from tests.integration.project import DAEMON, Cloud, Project, daemons, host_state
 from tests.lab_fixture import RunningLab
 
 CREATING = ("CreateVolume", "AttachVolume", "CreateSnapshot", "RegisterImage", "CreateTags")
@@ -31,14 +31,14 @@ TASKS = """
 - name: Keep what it did
   ansible.builtin.command: cp -p /tmp/by-app /var/by-app
 - name: Leave a daemon that keeps its folder and its output open
-  ansible.builtin.shell: "cd /var/lib && nohup sleep 4711 & echo started"
+  ansible.builtin.shell: "cd /var/lib && nohup DAEMON & echo started"
 - name: Change what belongs to one machine only
   ansible.builtin.command: hostname changed-by-role
 - name: Say what the facts are
   ansible.builtin.copy:
     content: "{{ ansible_facts.hostname }} {{ ansible_facts.is_chroot }} {{ ansible_facts.kernel | length }}\\n"
     dest: /etc/facts
-"""
+""".replace("DAEMON", DAEMON)
 
 
 @pytest.fixture

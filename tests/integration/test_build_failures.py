@@ -11,11 +11,11 @@ import typing as t
 
 import pytest
 
-from tests.integration.project import Cloud, Project, daemons, host_state
+from tests.integration.project import DAEMON, Cloud, Project, daemons, host_state
 from tests.lab_fixture import RunningLab
 
 CREATING = ("CreateVolume", "AttachVolume", "CreateSnapshot", "RegisterImage")
-STEP = [{"shell": "nohup sleep 4711 > /etc/provisioned &"}]
+STEP = [{"shell": f"nohup {DAEMON} > /etc/provisioned &"}]
 
 
 @pytest.fixture

@@ -30,8 +30,8 @@ from tests.waiting import eventually
 MIB = 1024**2
 MARK = "{{ inventory_hostname }}"
 
-# What the failing builds leave running in their images; other tests have daemons of their own.
-DAEMON = "sleep 4712"
+# What the failing builds leave running in their images; other tests, and other test runs, have daemons of their own.
+DAEMON = f"sleep 4712.{os.getpid()}"
 
 
 @pytest.fixture(scope="module")
@@ -255,7 +255,7 @@ def test_a_killed_build_leaves_only_what_carries_its_id(forest: Forest, tmp_path
         stderr=subprocess.DEVNULL,
     ) as process:
         # The image's own processes are in its sandbox: this finds them from outside.
-        eventually(lambda: any("touch /begun" in line for line in command_lines()), seconds=120)
+        eventually(lambda: any("touch /begun" in line for line in command_lines()), seconds=300)
         os.killpg(process.pid, signal.SIGKILL)
     [left] = forest.names()
     found = re.fullmatch(r"\.base\.raw\.([0-9a-f]{16})\.disk", left)
