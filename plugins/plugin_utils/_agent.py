@@ -103,16 +103,16 @@ class AgentAccess:
                 return connection
             if payload is None or not self._start(payload.interpreter, stale):
                 return None
-            connection = self._connect()
+            connection = self._connect(is_there=True)
             if not self.transport.is_local:
                 # What is in the way there is seldom that the agent has gone once more.
                 break
         if connection is None:
-            self._give_up("its socket cannot be reached (sshd: AllowStreamLocalForwarding, ControlPersist)")
+            self._give_up("its socket cannot be reached")
         return connection
 
-    def _connect(self) -> socket.socket | None:
-        return self.transport.connect(f"{AGENTS_DIR}/{self.record.name}")
+    def _connect(self, *, is_there: bool = False) -> socket.socket | None:
+        return self.transport.connect(f"{AGENTS_DIR}/{self.record.name}", is_there=is_there)
 
     def _request(
         self,

@@ -20,7 +20,6 @@ options turn it off, one for this run of ansible-playbook is used.
 from __future__ import annotations
 
 import base64
-import contextlib
 import functools
 import inspect
 import io
@@ -29,6 +28,7 @@ import secrets
 import shlex
 import socket
 import subprocess
+import types
 import typing as t
 import zlib
 
@@ -36,14 +36,16 @@ from ansible import constants as C
 from ansible.errors import AnsibleError
 from ansible.playbook.play_context import PlayContext
 from ansible.plugins.loader import become_loader, connection_loader
-from ansible_collections.bakehouse.images.plugins.module_utils import _remote_command
+from ansible_collections.bakehouse.images.plugins.module_utils import _remote_command, _remote_socket
 from ansible_collections.bakehouse.images.plugins.module_utils._errors import BuildError, NotFound, Refused
+from ansible_collections.bakehouse.images.plugins.plugin_utils import _ssh_sockets
 from ansible_collections.bakehouse.images.plugins.plugin_utils._run_notes import (
     locked,
     note_path,
     read_note,
     write_note,
 )
+from ansible_collections.bakehouse.images.plugins.plugin_utils._short_paths import short_path
 from ansible_collections.bakehouse.images.plugins.plugin_utils._ssh_conversation import (
     Conversation,
     Escalation,
@@ -55,7 +57,6 @@ from ansible_collections.bakehouse.images.plugins.plugin_utils._ssh_conversation
 from ansible_collections.bakehouse.images.plugins.plugin_utils._transport import (
     Outcome,
     Transport,
-    connect_unix,
     killed_on_error,
 )
 
@@ -68,11 +69,11 @@ SSH_FAILED = 255
 # How long a connection lasts that is shared although the options say otherwise, when nobody uses it.
 OWN_PERSIST_SECONDS = 15
 
-# How long who listens on a socket of the build host may take to say something.
+# How long the process that holds a shared connection may take to do what it is told.
 ANSWER_SECONDS = 10.0
 
-# sun_path of unix(7), with its null byte.
-MAX_SOCKET_PATH = 107
+# ssh makes the socket of a shared connection under a longer name, and renames it.
+CONTROL_SUFFIX = len(".0123456789abcdef")
 
 SUDO_HINT = "Give it as ansible_become_password among the build host's variables, or let sudo ask that user for none."
 
@@ -82,9 +83,9 @@ SYSTEM_PYTHON = "/usr/bin/python3"
 # Interpreters are tried in their order, so that nothing need be asked beforehand. One line, as not each login shell
 # takes a quoted one that is longer.
 START_PYTHON = (
-    "PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin; export PATH; greeting=$1; program=$2; shift 2; "
+    "PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin; export PATH; argument=$1; program=$2; shift 2; "
     'for python in "$@"; do if command -v "$python" > /dev/null 2>&1; then '
-    'exec "$python" -I -S -c "$program" "$greeting"; fi; done; '
+    'exec "$python" -I -S -c "$program" "$argument"; fi; done; '
     'echo "There is no Python: $*." >&2; exit 127'
 )
 
@@ -163,9 +164,9 @@ class SshTransport(Transport):
         start = source.tell() if source else 0
         words = [*self.wrapper, *argv]
         # As long as ssh has no connection, nothing has been run.
-        for prepare in (self._prepare, self._log_in, self._ask_plugin_for_own):
+        for prepare in (self.prepare, self._log_in, self._ask_plugin_for_own):
             prepare()
-            if source and prepare != self._prepare:
+            if source and prepare != self.prepare:
                 source.seek(start)
             heard, rc = self._converse(words, source, out, err)
             if heard.greeted or rc != SSH_FAILED:
@@ -180,7 +181,7 @@ class SshTransport(Transport):
 
     def _converse(self, argv: t.Sequence[str], source: Source | None, out: Sink, err: Sink) -> tuple[Heard, int]:
         greeting = f"bakehouse-{secrets.token_hex(8)}"
-        command = self._ssh_argv(self._remote_text(self._program(greeting)))
+        command = self._ssh_argv(self._remote_text(self._program(_remote_command, greeting)))
         with _started(command) as process, killed_on_error(process, self):
             conversation = Conversation(
                 process,
@@ -194,14 +195,14 @@ class SshTransport(Transport):
             heard = conversation.hold()
         return heard, process.returncode if heard.rc is None else heard.rc
 
-    def _program(self, greeting: str) -> list[str]:
+    def _program(self, module: types.ModuleType, argument: str) -> list[str]:
         given = str(self.interpreter or "auto")
         if given.startswith("auto"):
             known = C.config.get_config_value("INTERPRETER_PYTHON_FALLBACK")
             candidates = list(dict.fromkeys([SYSTEM_PYTHON, *known]))
         else:
             candidates = [given]
-        return ["/bin/sh", "-c", START_PYTHON, "sh", greeting, _packed_program(), *candidates]
+        return ["/bin/sh", "-c", START_PYTHON, "sh", argument, _packed(module), *candidates]
 
     def _failure(self, heard: Heard, rc: int) -> BuildError:
         said = readable(heard.complaint)
@@ -268,7 +269,7 @@ class SshTransport(Transport):
     def _executable(self) -> str:
         return str(self._plugin.get_option("ssh_executable"))
 
-    def _prepare(self) -> None:
+    def prepare(self) -> None:
         """Log in beforehand: with a password, because our own processes cannot; else once for all workers of this
         run, because sshd refuses many logins at once (MaxStartups), and one that is shared is enough."""
         if self._ready or (not self._password and read_note("login", self.identity) is not None):
@@ -295,35 +296,27 @@ class SshTransport(Transport):
         """The same, sharing a connection of our own: the options allow none to be shared, or it is full."""
         given = self._plugin.get_option("ssh_args") or ""
         path = note_path("connection", self.identity, str(os.getpid()) if self._shares_connection() else "")
+        path = short_path(path, CONTROL_SUFFIX) or path
         ours = f'-o ControlMaster=auto -o ControlPersist={OWN_PERSIST_SECONDS} -o ControlPath="{path}"'
         self._plugin.set_option("ssh_args", f"{ours} {given}")
         if not self._shares_connection():
             self._ask_plugin()
 
     def _shares_connection(self) -> bool:
-        return self._control("check")
+        return self.control("check")
 
     # -- sockets
 
-    def connect(self, path: str) -> socket.socket | None:
-        """See Transport.connect. One forwarding, made when it is first asked for, serves all workers of this run."""
-        local = note_path("socket", self.identity, path)
-        if len(os.fsencode(local)) > MAX_SOCKET_PATH:
-            return None
-        stream = connect_unix(local)
-        if stream:
-            return stream if _is_answered(stream) else None
-        with locked("socket", self.identity, path):
-            stream = connect_unix(local)
-            if not stream:
-                # Of a connection that has ended meanwhile.
-                with contextlib.suppress(FileNotFoundError):
-                    os.unlink(local)
-                if self._control("forward", "-L", f"{local}:{path}"):
-                    stream = connect_unix(local)
-        return stream if stream and _is_answered(stream) else None
+    def connect(self, path: str, *, is_there: bool = False) -> socket.socket | None:
+        """See Transport.connect."""
+        return _ssh_sockets.connect(self, path, is_there=is_there)
 
-    def _control(self, command: str, *options: str) -> bool:
+    def relay_argv(self, argument: str) -> list[str]:
+        """The command line that runs C(_remote_socket.py) there. The socket is the login user's, so root is not
+        needed."""
+        return self._ssh_argv(shlex.join(self._program(_remote_socket, argument)))
+
+    def control(self, command: str, *options: str) -> bool:
         """Tell the process that holds the shared connection something; whether it did it."""
         *options_of_ssh, host = self._ssh_argv()
         argv = [*options_of_ssh, "-O", command, *options, host]
@@ -339,9 +332,9 @@ class SshTransport(Transport):
 
 
 @functools.cache
-def _packed_program() -> str:
+def _packed(module: types.ModuleType) -> str:
     # Packed, it is a third as long, and has no characters that each shell in between would have to quote again.
-    packed = base64.b64encode(zlib.compress(inspect.getsource(_remote_command).encode(), 9)).decode()
+    packed = base64.b64encode(zlib.compress(inspect.getsource(module).encode(), 9)).decode()
     return f'import binascii,zlib;exec(zlib.decompress(binascii.a2b_base64("{packed}")))'
 
 
@@ -353,21 +346,6 @@ def _started(argv: list[str]) -> subprocess.Popen[bytes]:
         )
     except FileNotFoundError as exc:
         raise NotFound(f"The command {argv[0]} is not installed on the controller.") from exc
-
-
-def _is_answered(stream: socket.socket) -> bool:
-    """Whether there is somebody at the far end, who speaks first. ssh takes any connection, and ends those it cannot
-    lead anywhere."""
-    stream.settimeout(ANSWER_SECONDS)
-    try:
-        answered = bool(stream.recv(1, socket.MSG_PEEK))
-    except OSError:
-        answered = False
-    if answered:
-        stream.settimeout(None)
-    else:
-        stream.close()
-    return answered
 
 
 def _ssh_plugin(variables: t.Mapping[str, t.Any], password: str | None) -> t.Any:

@@ -55,10 +55,13 @@ class Transport(abc.ABC):
     python: t.Sequence[str]
 
     @abc.abstractmethod
-    def connect(self, path: str) -> socket.socket | None:
+    def connect(self, path: str, *, is_there: bool = False) -> socket.socket | None:
         """A stream to the Unix socket at C(path) on the build host, with the rights of whoever logs in there.
 
         None when it cannot be had. Who listens there must speak first: over ssh nothing else shows that somebody does.
+
+        Args:
+            is_there: somebody is known to listen there, so that another way is to be tried where one leads to nobody.
         """
 
     @abc.abstractmethod
@@ -119,7 +122,7 @@ class LocalTransport(Transport):
         """See Transport.argv."""
         return [*self.prefix, *argv]
 
-    def connect(self, path: str) -> socket.socket | None:
+    def connect(self, path: str, *, is_there: bool = False) -> socket.socket | None:
         """See Transport.connect."""
         return connect_unix(path)
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+import tempfile
 import threading
 import typing as t
 from collections.abc import Iterator
@@ -48,6 +49,13 @@ def root(debian_tarball: Path, tmp_path_factory: pytest.TempPathFactory) -> Iter
     root = unpack(debian_tarball, tmp_path_factory.mktemp("ssh") / "root")
     yield root
     forget_sandbox(root)
+
+
+@pytest.fixture
+def short() -> Iterator[Path]:
+    """A folder with a short name."""
+    with tempfile.TemporaryDirectory(prefix="bakehouse-") as name:
+        yield Path(name)
 
 
 @pytest.fixture(autouse=True)
@@ -184,10 +192,24 @@ class TestPlays:
             assert ran.output.count("AGENT used") == 5
 
     def test_it_works_where_no_sockets_are_forwarded(self, ssh_host: SshHost, playbooks: Playbooks, root: Path) -> None:
-        with ssh_host.reached_by(AllowStreamLocalForwarding="no", LogLevel="VERBOSE") as host:
-            playbooks.succeed(image(host, root), [{"ansible.builtin.command": "true"}] * 4)
-            # Three more log in, open the sandbox, and find once that the agent cannot be had.
+        tasks = [{"ansible.builtin.command": "true"}] * 4
+        with ssh_host.reached_by(DisableForwarding="yes", LogLevel="VERBOSE") as host:
+            ran = playbooks.succeed(image(host, root), tasks, env={"ANSIBLE_VERBOSITY": "4"})
+            assert ran.output.count("AGENT used") == 4
+            # Three more log in, open the sandbox, and start the agent.
             assert host.log().count("Starting session: command") == 7
+            assert host.log().count("Accepted publickey for") == 1
+
+    def test_the_folder_of_a_run_may_have_a_long_name(
+        self, ssh_host: SshHost, playbooks: Playbooks, root: Path, tmp_path: Path, short: Path
+    ) -> None:
+        env = {"ANSIBLE_VERBOSITY": "4", "ANSIBLE_HOME": str(tmp_path / ("d" * 100)), "XDG_RUNTIME_DIR": str(short)}
+        with ssh_host.reached_by(LogLevel="VERBOSE") as host:
+            ran = playbooks.succeed(image(host, root), [{"ansible.builtin.command": "true"}] * 3, env=env)
+            assert ran.output.count("AGENT used") == 3
+            # They log in, open the sandbox, and start the agent.
+            assert host.log().count("Starting session: command") == 3
+        assert all(path.is_symlink() and not path.exists() for path in short.glob("*/*"))
 
     def test_nothing_is_left_behind(self, ssh_host: SshHost, playbooks: Playbooks, root: Path, tmp_path: Path) -> None:
         home = tmp_path / "h"

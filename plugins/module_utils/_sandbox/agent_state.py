@@ -152,6 +152,7 @@ def _lives(running: Running) -> bool:
 
 
 __all__ = (
+    "AGENTS_DIR",
     "Running",
     "agent_processes",
     "end_agent",

@@ -1,0 +1,127 @@
+# Copyright (c) 2026, the bakehouse.images authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# Private to this collection: names, arguments and results here may change
+# in any release.
+
+"""Unix sockets of a build host behind ssh.
+
+Forwarding is best: one, made when it is first asked for, serves all workers of a run, and a connection takes no session
+of its own. Where sshd does not allow it, a session carries the connection (C(_remote_socket.py)). That this is so shows
+only by a socket that cannot be reached although somebody listens there: ssh takes any order to forward.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+import socket
+import subprocess
+import threading
+import typing as t
+
+from ansible_collections.bakehouse.images.plugins.plugin_utils._run_notes import (
+    locked,
+    note_path,
+    read_note,
+    write_note,
+)
+from ansible_collections.bakehouse.images.plugins.plugin_utils._short_paths import short_path
+from ansible_collections.bakehouse.images.plugins.plugin_utils._transport import connect_unix
+
+if t.TYPE_CHECKING:
+    from ansible_collections.bakehouse.images.plugins.plugin_utils._ssh_transport import SshTransport
+
+# How long who listens on a socket of the build host may take to say something, and a session to be there.
+ANSWER_SECONDS = 10.0
+SESSION_SECONDS = 30.0
+
+# More is no talk of a login shell.
+MAX_CHATTER_BYTES = 1 << 16
+
+
+def connect(transport: SshTransport, path: str, *, is_there: bool) -> socket.socket | None:
+    """See Transport.connect."""
+    if read_note("relay", transport.identity) is not None:
+        transport.prepare()
+        return _relayed(transport, path)
+    stream = _forwarded(transport, path)
+    if stream is None and is_there:
+        stream = _relayed(transport, path)
+        if stream:
+            write_note("", "relay", transport.identity)
+    return stream
+
+
+def _forwarded(transport: SshTransport, path: str) -> socket.socket | None:
+    local = short_path(note_path("socket", transport.identity, path))
+    if local is None:
+        return None
+    stream = connect_unix(local)
+    if not stream:
+        with locked("socket", transport.identity, path):
+            stream = connect_unix(local)
+            if not stream:
+                # Of a connection that has ended meanwhile.
+                with contextlib.suppress(FileNotFoundError):
+                    os.unlink(local)
+                if transport.control("forward", "-L", f"{local}:{path}"):
+                    stream = connect_unix(local)
+    return stream if stream and _is_answered(stream) else None
+
+
+def _relayed(transport: SshTransport, path: str) -> socket.socket | None:
+    greeting = f"bakehouse-{secrets.token_hex(8)}"
+    ours, theirs = socket.socketpair()
+    with theirs:
+        # What it complains about is told by a command, which is what runs in its place.
+        process = subprocess.Popen(
+            transport.relay_argv(f"{greeting} {path}"),
+            stdin=theirs.fileno(),
+            stdout=theirs.fileno(),
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+    # It ends with the connection, which may outlast what holds it here.
+    threading.Thread(target=process.wait, daemon=True).start()
+    ours.settimeout(SESSION_SECONDS)
+    if _is_greeted(ours, greeting.encode()) and _is_answered(ours):
+        return ours
+    ours.close()
+    process.kill()
+    return None
+
+
+def _is_greeted(stream: socket.socket, greeting: bytes) -> bool:
+    """Read up to the end of the greeting, and no further."""
+    heard = b""
+    while not heard.endswith(greeting) and len(heard) < MAX_CHATTER_BYTES:
+        begun = next(length for length in range(len(greeting) - 1, -1, -1) if heard.endswith(greeting[:length]))
+        try:
+            data = stream.recv(len(greeting) - begun)
+        except OSError:
+            return False
+        if not data:
+            return False
+        heard += data
+    return heard.endswith(greeting)
+
+
+def _is_answered(stream: socket.socket) -> bool:
+    """Whether there is somebody at the far end, who speaks first. ssh takes any connection, and ends those it cannot
+    lead anywhere."""
+    stream.settimeout(ANSWER_SECONDS)
+    try:
+        answered = bool(stream.recv(1, socket.MSG_PEEK))
+    except OSError:
+        answered = False
+    if answered:
+        stream.settimeout(None)
+    else:
+        stream.close()
+    return answered
+
+
+__all__ = ("connect",)
