@@ -6,11 +6,13 @@
 
 from __future__ import annotations
 
+import os
 import secrets
 import typing as t
 
 from ansible.plugins.action import ActionBase
 from ansible_collections.bakehouse.images.plugins.module_utils._errors import Conflict
+from ansible_collections.bakehouse.images.plugins.module_utils._life import owner_of
 from ansible_collections.bakehouse.images.plugins.plugin_utils._build_decision import Wish, decide
 from ansible_collections.bakehouse.images.plugins.plugin_utils._fingerprint import fingerprint
 
@@ -39,7 +41,14 @@ class ActionModule(ActionBase):
             }
         )
         wanted = fingerprint(given["digest"], given["source"])
-        identity = {"build_id": secrets.token_hex(BUILD_ID_BYTES), "changed": False, "fingerprint": wanted}
+        # Workers are children of the ansible-playbook process, with which the build lives and dies.
+        owner = owner_of(os.getppid())
+        identity = {
+            "build_id": secrets.token_hex(BUILD_ID_BYTES),
+            "changed": False,
+            "fingerprint": wanted,
+            "owner": owner.to_text() if owner else "",
+        }
         wish = Wish(
             fingerprint=wanted,
             **{name: given[name] for name in ("name", "replace", "force", "cache", "parent_built")},

@@ -20,6 +20,10 @@ BUILD_ID_TAG = "bakehouse:build-id"
 IMAGE_TAG = "bakehouse:image"
 FINGERPRINT_TAG = "bakehouse:fingerprint"
 HOST_TAG = "bakehouse:host"
+# The process that the build lives and dies with, see _life.py. On what does not outlive a build.
+OWNER_TAG = "bakehouse:owner"
+# Of a build that was kept: until when, in seconds since 1970.
+EXPIRES_TAG = "bakehouse:expires"
 
 # https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/Using_Tags.html#tag-restrictions
 MAX_TAGS = 50
@@ -87,9 +91,11 @@ def text_tags(given: t.Mapping[t.Any, t.Any]) -> t.Dict[str, str]:
 
 __all__ = (
     "BUILD_ID_TAG",
+    "EXPIRES_TAG",
     "FINGERPRINT_TAG",
     "HOST_TAG",
     "IMAGE_TAG",
+    "OWNER_TAG",
     "build_id_problems",
     "is_ours",
     "ownership_tags",

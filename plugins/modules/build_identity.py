@@ -94,6 +94,11 @@ build_id:
   returned: success
   type: str
   sample: 3f9c0a1b2c3d4e5f
+owner:
+  description: The C(ansible-playbook) that runs the build, as M(bakehouse.images.build_life_info) takes it.
+  returned: success
+  type: str
+  sample: host=ci-1 boot=0a0b4a0e-3c8f-4a6f-9a53-1c54d8f0a1b2 ns=4026531836.4026531834 pid=4711 start=123456
 decision:
   description: What to do, V(build), V(replace) or V(unchanged).
   returned: success

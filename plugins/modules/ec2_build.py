@@ -40,6 +40,10 @@ options:
   keep_image_id:
     description: The image that stays, with the snapshots that it uses.
     type: str
+  keep_images:
+    description: Every image of the build stays that has not failed, with the snapshots that it uses.
+    type: bool
+    default: false
   image_id:
     description: An image that is known to have been made, in case EC2's lists do not show it yet.
     type: str
@@ -125,6 +129,7 @@ def main() -> None:
             "state": {"type": "str", "choices": ["absent"], "default": "absent"},
             "build_id": {"type": "str", "required": True},
             "keep_image_id": {"type": "str"},
+            "keep_images": {"type": "bool", "default": False},
             "image_id": {"type": "str"},
             "snapshot_id": {"type": "str"},
             "volume_id": {"type": "str"},

@@ -92,6 +92,17 @@ options:
     description:
       - The build that the sandbox belongs to. It is noted, so that the sandbox can be found.
     type: str
+  owner:
+    description:
+      - The owner of that build, as M(bakehouse.images.build_identity) returns it. It is noted, so that
+        M(bakehouse.images.build_life_info) can tell whether the build is still alive.
+    type: str
+    default: ""
+  expires:
+    description:
+      - Until when the sandbox is kept after its build has ended, in seconds since 1970. It is noted, also in a sandbox
+        that is open already.
+    type: int
   trim:
     description:
       - Whether closing tells the device which blocks are free. Snapshots get smaller by it.
@@ -354,6 +365,8 @@ def argument_spec() -> t.Dict[str, t.Any]:
         "dev": {"type": "str", "choices": ["private", "host"], "default": "private"},
         "user_namespace": {"type": "bool", "default": True},
         "build_id": {"type": "str"},
+        "owner": {"type": "str", "default": ""},
+        "expires": {"type": "int"},
         "trim": {"type": "bool", "default": True},
         "check": {"type": "bool", "default": True},
     }
@@ -361,7 +374,7 @@ def argument_spec() -> t.Dict[str, t.Any]:
 
 def open_request(params: t.Mapping[str, t.Any]) -> OpenRequest:
     """The options as the core takes them."""
-    copied = ("name", "device", "root", "partition", "dev", "user_namespace", "build_id")
+    copied = ("name", "device", "root", "partition", "dev", "user_namespace", "build_id", "owner", "expires")
     return OpenRequest(
         mount_options=tuple(params["mount_options"]),
         chroot_mounts=tuple(params["chroot_mounts"]),

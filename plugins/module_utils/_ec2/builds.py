@@ -15,7 +15,13 @@ from dataclasses import dataclass, field
 
 from ansible_collections.bakehouse.images.plugins.module_utils._ec2.api import Ec2Api
 from ansible_collections.bakehouse.images.plugins.module_utils._ec2.image_removal import DeregisterImage
-from ansible_collections.bakehouse.images.plugins.module_utils._ec2.images import Image, describe_image, find_images
+from ansible_collections.bakehouse.images.plugins.module_utils._ec2.images import (
+    FAILED_STATES,
+    Image,
+    describe_image,
+    find_images,
+)
+from ansible_collections.bakehouse.images.plugins.module_utils._ec2.leftovers import used_snapshots
 from ansible_collections.bakehouse.images.plugins.module_utils._ec2.snapshots import (
     RELEASE_SECONDS,
     DeleteSnapshot,
@@ -113,7 +119,8 @@ def find_build(api: Ec2Api, *, image_name: t.Optional[str] = None, build_id: t.O
 class RemovalRequest:
     """A build that shall leave nothing, but for one image.
 
-    The ids are what the caller knows to exist: EC2's lists may not show it yet.
+    The ids are what the caller knows to exist: EC2's lists may not show it yet. With C(keep_images), every image
+    stays that has not failed, and with it its snapshots.
     """
 
     build_id: str
@@ -121,12 +128,13 @@ class RemovalRequest:
     image_id: t.Optional[str] = None
     snapshot_id: t.Optional[str] = None
     volume_id: t.Optional[str] = None
+    keep_images: bool = False
     waiting: Waiting = field(default_factory=Waiting)
 
     @classmethod
     def from_params(cls, params: t.Mapping[str, t.Any]) -> RemovalRequest:
         """From a module's options."""
-        names = ("build_id", "keep_image_id", "image_id", "snapshot_id", "volume_id")
+        names = ("build_id", "keep_image_id", "image_id", "snapshot_id", "volume_id", "keep_images")
         waiting = Waiting(True, params["wait_timeout"], params["wait_delay"])
         return cls(waiting=waiting, **{name: params[name] for name in names})
 
@@ -155,6 +163,10 @@ def plan_removal(api: Ec2Api, request: RemovalRequest) -> t.List[Removal]:
     _add_known(api, request, images, snapshots, volumes)
     for kept in _kept_snapshots(api, images.pop(str(request.keep_image_id), None), request.keep_image_id):
         snapshots.pop(kept, None)
+    if request.keep_images:
+        images = {key: image for key, image in images.items() if image.state in FAILED_STATES}
+        used = used_snapshots(api, list(snapshots))
+        snapshots = {key: snapshot for key, snapshot in snapshots.items() if key not in used}
     removals = [Removal("image", key, DeregisterImage(api, image)) for key, image in images.items()]
     removals += [
         Removal("snapshot", key, DeleteSnapshot(api, key, release_seconds=RELEASE_SECONDS if images else 0))

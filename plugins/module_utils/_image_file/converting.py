@@ -12,7 +12,7 @@ from __future__ import annotations
 import os
 import typing as t
 
-from ansible_collections.bakehouse.images.plugins.module_utils._image_file.sparse import copy_file
+from ansible_collections.bakehouse.images.plugins.module_utils._image_file.sparse import copy_file, open_new
 
 if t.TYPE_CHECKING:
     from ansible_collections.bakehouse.images.plugins.module_utils._image_file.looking import ImageFile
@@ -46,7 +46,7 @@ def write_contents(
 def create_blank(runner: Runner, image_format: str, path: str, size_bytes: int) -> None:
     """A disk of zeros that takes no space."""
     if image_format == "raw":
-        with open(path, "xb") as stream:
+        with open_new(path) as stream:
             stream.truncate(size_bytes)
     else:
         runner.run(["qemu-img", "create", "-q", "-f", image_format, path, str(size_bytes)])

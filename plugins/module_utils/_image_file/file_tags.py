@@ -29,7 +29,6 @@ SIDECAR_ENDING = ".bakehouse.json"
 # When the file was last written by us, in nanoseconds: whether someone has written to it since.
 WRITTEN_TAG = "bakehouse:written"
 CHECKSUM_TAG = "bakehouse:sha256"
-EXPIRES_TAG = "bakehouse:expires"
 
 # xattr(7): the file system has no extended attributes, or none for users.
 UNSUPPORTED = (errno.ENOTSUP, errno.EOPNOTSUPP)
@@ -57,6 +56,20 @@ def write_tags(path: str, tags: t.Mapping[str, str]) -> None:
         if exc.errno not in UNSUPPORTED:
             raise BuildError("Cannot write the attributes of %s: %s." % (path, exc.strerror), path=path) from exc
         write_sidecar(path, dict(read_sidecar(path), **tags))
+
+
+def drop_tag(path: str, key: str) -> None:
+    """Take one tag from a file, if it has it."""
+    try:
+        os.removexattr(path, tag_attribute(key))
+    except OSError as exc:
+        if exc.errno == errno.ENODATA:
+            return
+        if exc.errno not in UNSUPPORTED:
+            raise BuildError("Cannot write the attributes of %s: %s." % (path, exc.strerror), path=path) from exc
+        held = read_sidecar(path)
+        if key in held:
+            write_sidecar(path, {name: value for name, value in held.items() if name != key})
 
 
 def move_tags(path: str, target: str) -> None:
@@ -118,8 +131,8 @@ def write_sidecar(path: str, tags: t.Mapping[str, str], *, inode: t.Optional[int
 
 __all__ = (
     "CHECKSUM_TAG",
-    "EXPIRES_TAG",
     "WRITTEN_TAG",
+    "drop_tag",
     "forget_tags",
     "move_tags",
     "read_tags",

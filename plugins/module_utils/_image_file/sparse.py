@@ -31,13 +31,13 @@ CHUNK_BYTES = 4 * MIB
 
 
 def copy_file(source: str, target: str) -> str:
-    """Copy a file to one that is not there. What was a hole stays one.
+    """Copy a file to one that is not there, or empty. What was a hole stays one.
 
     Returns:
         C(reflink) or C(copy): whether the two share their blocks.
     """
     try:
-        with open(source, "rb") as reader, open(target, "xb") as writer:
+        with open(source, "rb") as reader, open_new(target) as writer:
             if _clone(reader.fileno(), writer.fileno()):
                 return "reflink"
             size = os.fstat(reader.fileno()).st_size
@@ -47,6 +47,20 @@ def copy_file(source: str, target: str) -> str:
             return "copy"
     except OSError as exc:
         raise BuildError("Cannot copy %s to %s: %s." % (source, target, exc.strerror), path=target) from exc
+
+
+def open_new(path: str) -> t.IO[bytes]:
+    """Open a file for writing that must not be there, but for an empty one: that has been claimed.
+
+    Raises:
+        FileExistsError: there is one with contents.
+    """
+    try:
+        return open(path, "xb")
+    except FileExistsError:
+        if os.stat(path).st_size:
+            raise
+        return open(path, "r+b")
 
 
 def _clone(reader: int, writer: int) -> bool:
@@ -98,4 +112,4 @@ def sync(path: str) -> None:
         os.close(descriptor)
 
 
-__all__ = ("CHUNK_BYTES", "copy_file", "data_extents", "sync")
+__all__ = ("CHUNK_BYTES", "copy_file", "data_extents", "open_new", "sync")

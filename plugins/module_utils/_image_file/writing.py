@@ -23,6 +23,7 @@ from ansible_collections.bakehouse.images.plugins.module_utils._image_file impor
 from ansible_collections.bakehouse.images.plugins.module_utils._image_file.file_tags import (
     CHECKSUM_TAG,
     WRITTEN_TAG,
+    drop_tag,
     forget_tags,
     move_tags,
     write_tags,
@@ -39,6 +40,7 @@ from ansible_collections.bakehouse.images.plugins.module_utils._plan import Oper
 from ansible_collections.bakehouse.images.plugins.module_utils._tags import (
     BUILD_ID_TAG,
     FINGERPRINT_TAG,
+    OWNER_TAG,
     build_id_problems,
 )
 
@@ -254,6 +256,7 @@ def write_file(
         if source and request.remove_source and source.format == request.format and not backing:
             move_file(runner, request, source, unfinished)
             return
+        claim(request, unfinished)
         # fmt: off
         converting.write_contents(
             runner, request.format, unfinished,
@@ -270,6 +273,13 @@ def write_file(
         with contextlib.suppress(FileNotFoundError):
             os.unlink(unfinished)
         forget_tags(unfinished)
+
+
+def claim(request: FileRequest, unfinished: str) -> None:
+    """Have the file there, empty, and say whose it is: writing it takes time, and may be ended at any moment."""
+    with open(unfinished, "xb"):
+        pass
+    write_tags(unfinished, {key: request.tags[key] for key in (BUILD_ID_TAG, OWNER_TAG) if key in request.tags})
 
 
 def move_file(runner: Runner, request: FileRequest, source: ImageFile, unfinished: str) -> None:
@@ -292,6 +302,8 @@ def finish(request: FileRequest, unfinished: str) -> None:
         tags[CHECKSUM_TAG] = file_checksum(unfinished)
     tags[WRITTEN_TAG] = str(os.stat(unfinished).st_mtime_ns)
     write_tags(unfinished, tags)
+    if OWNER_TAG not in tags:
+        drop_tag(unfinished, OWNER_TAG)
     sync(unfinished)
     move_tags(unfinished, request.path)
     _rename(request, unfinished)

@@ -59,6 +59,8 @@ class OpenRequest:
         user_namespace: False leaves out the user namespace, and with it the strongest part of the isolation.
         watch_pid: close with this process of the build host.
         idle_seconds: close when nothing was entered for so long; 0 for never.
+        owner: the owner of its build, to be noted.
+        expires: until when the build is kept, to be noted, in a sandbox that is open too.
     """
 
     name: str
@@ -73,6 +75,8 @@ class OpenRequest:
     build_id: t.Optional[str] = None
     watch_pid: t.Optional[int] = None
     idle_seconds: float = 0
+    owner: str = ""
+    expires: t.Optional[int] = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -121,11 +125,19 @@ def open_sandbox(
     with state.locked(request.name, state_dir):
         plan = plan_opening(request, runner=runner, state_dir=state_dir)
         if plan.record and not plan.request:
-            return OpenResult(plan.record, changed=False)
+            return _note_expiry(request, plan.record, state_dir)
         if plan.record:
             clear_dead(plan.record, runner=runner, state_dir=state_dir)
         record = _start(request, plan, state_dir, python or sys.executable or "/usr/bin/python3")
         return OpenResult(record, changed=True, mounts=plan.mounts, warnings=plan.warnings + _not_mounted(plan, record))
+
+
+def _note_expiry(request: OpenRequest, record: state.SandboxRecord, state_dir: str) -> OpenResult:
+    if request.expires is None or request.expires == record.expires:
+        return OpenResult(record, changed=False)
+    noted = dataclasses.replace(record, expires=request.expires)
+    state.write_record(noted, state_dir)
+    return OpenResult(noted, changed=True)
 
 
 def _not_mounted(plan: OpenPlan, record: state.SandboxRecord) -> t.Tuple[str, ...]:
@@ -292,6 +304,8 @@ def _record(request: OpenRequest, asked: HolderRequest, pid: int, facts: t.Mappi
         devices=tuple(dict.fromkeys(one.source for one in asked.image_mounts)) if request.device else (),
         lent=tuple(facts["lent"]),
         watch_pid=request.watch_pid,
+        owner=request.owner,
+        expires=request.expires,
     )
 
 

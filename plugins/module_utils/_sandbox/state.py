@@ -72,6 +72,8 @@ class SandboxRecord:
         image_python: the image's own interpreter as the image sees it; None when it has none.
         lent: files lent to the image, and what was done in the image to have a place for them.
         watch_pid: the process whose end closes the sandbox, if any.
+        owner: the owner of its build, as in a tag; empty when none was named.
+        expires: until when a build that has failed is kept, in seconds since 1970.
     """
 
     name: str
@@ -95,6 +97,8 @@ class SandboxRecord:
     devices: t.Tuple[str, ...] = ()
     lent: t.Tuple[t.Dict[str, t.Any], ...] = ()
     watch_pid: t.Optional[int] = None
+    owner: str = ""
+    expires: t.Optional[int] = None
     version: int = RECORD_VERSION
 
     def to_json(self) -> str:

@@ -205,7 +205,7 @@ def test_data_is_found_between_holes(sparse: Path) -> None:
 
 def test_a_copy_over_a_file_fails(sparse: Path, tmp_path: Path) -> None:
     target = tmp_path / "there"
-    target.touch()
+    target.write_bytes(b"something")
     with pytest.raises(BuildError, match="Cannot copy"):
         copy_file(str(sparse), str(target))
 

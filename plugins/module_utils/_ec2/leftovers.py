@@ -1,0 +1,99 @@
+# Copyright (c) 2026, the bakehouse.images authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# Private to this collection: names, arguments and results here may change
+# in any release.
+
+"""What builds have made in EC2 that is no finished image, nor part of one."""
+
+from __future__ import annotations
+
+import datetime
+import typing as t
+
+from ansible_collections.bakehouse.images.plugins.module_utils._ec2.api import Ec2Api
+from ansible_collections.bakehouse.images.plugins.module_utils._ec2.images import FAILED_STATES, Image, find_images
+from ansible_collections.bakehouse.images.plugins.module_utils._ec2.snapshots import Snapshot, list_snapshots
+from ansible_collections.bakehouse.images.plugins.module_utils._ec2.volumes import Volume, list_volumes
+from ansible_collections.bakehouse.images.plugins.module_utils._leftovers import Leftover, from_tags
+from ansible_collections.bakehouse.images.plugins.module_utils._tags import BUILD_ID_TAG
+
+# EC2 takes at most so many values of a filter.
+VALUES_AT_ONCE = 200
+
+
+def find_leftovers(api: Ec2Api, build_ids: t.Sequence[str] = ()) -> t.List[Leftover]:
+    """All volumes with a build's tag; snapshots with one that no image uses; images with one that have failed.
+
+    Args:
+        build_ids: only those of these builds; empty for all.
+    """
+    tagged: t.Mapping[str, t.Union[str, t.Sequence[str]]] = (
+        {"tag:" + BUILD_ID_TAG: list(build_ids)} if build_ids else {"tag-key": BUILD_ID_TAG}
+    )
+    volumes = list_volumes(api, tagged)
+    snapshots = list_snapshots(api, tagged)
+    # After the snapshots: one that is registered meanwhile is then seen to be used.
+    images = find_images(api, tagged)
+    used = used_snapshots(api, [str(one.snapshot_id) for one in snapshots], images)
+    found = [_volume(one) for one in volumes]
+    found += [_snapshot(one) for one in snapshots if one.snapshot_id not in used]
+    return found + [_image(one) for one in images if one.state in FAILED_STATES]
+
+
+def used_snapshots(api: Ec2Api, snapshot_ids: t.Sequence[str], images: t.Iterable[Image] = ()) -> t.Set[str]:
+    """Which of these snapshots the account's images use, whoever has made them."""
+    used = {one for image in images if image.state not in FAILED_STATES for one in image.snapshot_ids}
+    asked = [one for one in snapshot_ids if one not in used]
+    for start in range(0, len(asked), VALUES_AT_ONCE):
+        some = asked[start : start + VALUES_AT_ONCE]
+        users = find_images(api, {"block-device-mapping.snapshot-id": some}, doing="find the images that use snapshots")
+        used |= {one for image in users if image.state not in FAILED_STATES for one in image.snapshot_ids}
+    return used
+
+
+def _volume(volume: Volume) -> Leftover:
+    where = ", ".join("%s as %s" % (one.instance_id, one.device_name) for one in volume.attachments)
+    return from_tags(
+        "volume",
+        str(volume.volume_id),
+        volume.tags,
+        age_seconds=age_seconds(volume.create_time),
+        size_gib=volume.size_gib,
+        price=str(volume.volume_type or ""),
+        state="%s (%s)" % (volume.state, where) if where else volume.state,
+    )
+
+
+def _snapshot(snapshot: Snapshot) -> Leftover:
+    return from_tags(
+        "snapshot",
+        str(snapshot.snapshot_id),
+        snapshot.tags,
+        age_seconds=age_seconds(snapshot.start_time),
+        size_gib=snapshot.size_gib,
+        price="snapshot",
+        state=snapshot.state,
+    )
+
+
+def _image(image: Image) -> Leftover:
+    return from_tags(
+        "image", str(image.image_id), image.tags, age_seconds=age_seconds(image.creation_date), state=image.state
+    )
+
+
+def age_seconds(moment: t.Optional[str], now: t.Optional[datetime.datetime] = None) -> t.Optional[float]:
+    """How long ago EC2 says that something was made. EC2 refuses calls of a machine whose clock is far off."""
+    try:
+        made = datetime.datetime.fromisoformat(str(moment).replace("Z", "+00:00"))
+    except ValueError:
+        return None
+    if made.tzinfo is None:
+        made = made.replace(tzinfo=datetime.timezone.utc)
+    passed = (now or datetime.datetime.now(datetime.timezone.utc)) - made
+    return max(0.0, passed.total_seconds())
+
+
+__all__ = ("age_seconds", "find_leftovers", "used_snapshots")
