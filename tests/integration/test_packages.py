@@ -43,8 +43,8 @@ OWN_RESOLVER = "../run/systemd/resolve/stub-resolv.conf"
 
 INSTALL = """
 export DEBIAN_FRONTEND=noninteractive
-apt-get -qq -o Acquire::Languages=none update
-apt-get -qq install -y --no-install-recommends rsyslog redis-server /srv/careless.deb
+apt-get -qq -o Acquire::Languages=none -o Acquire::Retries=8 update
+apt-get -qq -o Acquire::Retries=8 install -y --no-install-recommends rsyslog redis-server /srv/careless.deb
 """
 
 
@@ -106,7 +106,8 @@ def test_daemons_of_packages_do_not_start_and_no_blocker_stays(
 ) -> None:
     enter(sandbox, INSTALL)
 
-    assert running(sandbox) == LEFT_RUNNING, "rsyslog and redis-server ask before they start, and are refused"
+    # rsyslog and redis-server ask before they start, and are refused. The others become what they are by and by.
+    eventually(lambda: running(sandbox) == LEFT_RUNNING)
     assert (root / "etc/systemd/system/multi-user.target.wants/rsyslog.service").is_symlink()
     assert (root / "etc/systemd/system/multi-user.target.wants/redis-server.service").is_symlink()
 
@@ -124,8 +125,8 @@ def test_what_is_lent_is_as_before_however_the_sandbox_ends(
     root: Path, before: dict[str, object], sandbox: SandboxRecord, end: str
 ) -> None:
     enter(sandbox, "dpkg -i /srv/careless.deb")
+    eventually(lambda: running(sandbox) == LEFT_RUNNING)
     daemons = sandbox_processes(sandbox)
-    assert {process.cmd for process in daemons} == LEFT_RUNNING
     assert lent_names(root) != before, "the blocker is there for the time being"
     if end == "killed":
         os.kill(sandbox.pid, signal.SIGKILL)

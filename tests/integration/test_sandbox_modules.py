@@ -29,7 +29,8 @@ PLAY = """
     - {bakehouse.images.sandbox: {}, register: predicted, check_mode: true, diff: true}
     - {bakehouse.images.sandbox: {}, register: opened}
     - {bakehouse.images.sandbox: {}, register: again}
-    - {ansible.builtin.shell: "{{ opened.sandbox.enter_command }} -c '{ sleep 1000 >/dev/null 2>&1 & } ; id -u'",
+    - {ansible.builtin.shell: "{{ opened.sandbox.enter_command }} -c '{ sleep 1000 & } >/dev/null 2>&1;
+       until grep -q sleep /proc/$!/comm; do :; done; id -u'",
        register: entered}
     - {bakehouse.images.sandbox_info: {build_id: 3f9c2b7d10ae4c55, name: "%(name)s"}, register: listed}
     - {bakehouse.images.sandbox: {device: /dev/null}, register: refused, ignore_errors: true}

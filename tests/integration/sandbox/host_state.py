@@ -24,6 +24,12 @@ COUNTERS: tuple[str, ...] = (
     "fs/dentry-state",
 )
 COUNTERS += ("fs/quota/", "net/netfilter/nf_conntrack_count", "kernel/random/", "net/ipv4/tcp_mem")
+#: These the kernel sets by itself when the machine is busy.
+COUNTERS += ("kernel/hung_task_detect_count", "kernel/perf_event_max_sample_rate")
+
+#: Modules that the kernel loads when anybody mounts something.
+FILESYSTEM_MODULES = ("btrfs", "ext4", "fat", "isofs", "jbd2", "loop", "mbcache", "nls_", "overlay", "vfat", "xfs")
+FILESYSTEM_MODULES += ("blake2b", "crc", "libcrc", "raid6", "xor", "xxhash", "zstd")
 
 #: Settings of the kernel outside of /proc/sys through which programs are run, or the machine is stopped.
 HELPERS = ("/sys/kernel/uevent_helper", "/sys/power/state", "/sys/power/pm_test", "/proc/cmdline", "/proc/swaps")
@@ -42,7 +48,7 @@ def host_state() -> dict[str, object]:
         "names": (os.uname().nodename, _read("/proc/sys/kernel/domainname")),
         "settings": _settings(),
         "helpers": {path: _read(path) for path in HELPERS},
-        "modules": sorted(line.split()[0] for line in _read("/proc/modules").splitlines()),
+        "modules": [line.split()[0] for line in _modules()],
         "network": {path: _read(path).count(":lo") if "ipv6" in path else _read(path) for path in NETWORK},
         "links": {name: _link(name) for name in sorted(os.listdir("/sys/class/net"))},
         "mounts": _mounts(),
@@ -77,6 +83,10 @@ def _settings() -> dict[str, str]:
             if not path.removeprefix("/proc/sys/").startswith(COUNTERS):
                 values[path] = _read(path)
     return values
+
+
+def _modules() -> list[str]:
+    return sorted(line for line in _read("/proc/modules").splitlines() if not line.startswith(FILESYSTEM_MODULES))
 
 
 def _link(name: str) -> list[str]:

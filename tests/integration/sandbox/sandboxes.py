@@ -59,6 +59,11 @@ def said(record: SandboxRecord, script: str, user: str | None = None, cwd: str |
     return done.stdout.strip()
 
 
+def begun(command: str) -> str:
+    """A shell script that starts a command in the background, and ends when the shell's fork has become it."""
+    return f"{{ {command} & }} > /dev/null 2>&1; until grep -q '^{command.split()[0]}$' /proc/$!/comm; do :; done"
+
+
 def look_at(path: Path) -> tuple[str, str, int] | None:
     """Kind, contents and inode of a file or link."""
     with contextlib.suppress(FileNotFoundError):
@@ -73,4 +78,4 @@ def nothing_is_left(host: Host) -> bool:
     return not Path(host.state_dir).exists() or list(Path(host.state_dir).iterdir()) == []
 
 
-__all__ = ("Host", "enter", "look_at", "nothing_is_left", "said")
+__all__ = ("Host", "begun", "enter", "look_at", "nothing_is_left", "said")

@@ -21,7 +21,7 @@ from ansible_collections.bakehouse.images.plugins.module_utils._sandbox.processe
 from ansible_collections.bakehouse.images.plugins.module_utils._sandbox.state import SandboxRecord
 
 from tests.integration.disks import Disk, mounted
-from tests.integration.sandbox.sandboxes import Host, look_at, said
+from tests.integration.sandbox.sandboxes import Host, begun, enter, look_at, said
 from tests.waiting import eventually
 
 
@@ -33,12 +33,15 @@ def test_leftovers_are_killed_and_named_and_nothing_holds_the_device(host: Host,
         "(cd /srv; exec sleep 1001 3>/dev/shm/held >/dev/null 2>&1) &"
         "trap '' TERM; (exec sleep 1002 >/dev/null 2>&1) & disown 2>/dev/null; true",
     )
-    said(record, "setsid sh -c 'trap : TERM; while :; do sleep 1; done' >/dev/null 2>&1 & sleep 0.1")
-    before = {one.cmd: one for one in sandbox_processes(record)}
+    stubborn = "sh -c trap : TERM; while :; do sleep 1; done"
+    said(record, "setsid sh -c 'trap : TERM; while :; do sleep 1; done' >/dev/null 2>&1 &")
+    # A shell's fork has the shell's command line until it has become what it is to run.
+    started = {"sleep 1001", "sleep 1002", stubborn}
+    eventually(lambda: started <= {one.cmd for one in sandbox_processes(record)} <= {*started, "sleep 1"})
     report = host.close()
 
     killed = {one.cmd: one for one in report.killed}
-    assert set(before) <= set(killed)
+    assert started <= set(killed)
     assert killed["sleep 1001"].name == "sleep"
     assert killed["sleep 1001"].paths == ("/srv", "/dev/shm/held")
     assert report.problems == ()
@@ -50,7 +53,7 @@ def test_leftovers_are_killed_and_named_and_nothing_holds_the_device(host: Host,
 def test_thirty_builds_leave_nothing(host: Host, xfs_disk: Disk) -> None:
     for _round in range(30):
         record = host.open(device=xfs_disk.path)
-        said(record, "mount -t tmpfs nested /mnt; cd /var; sleep 1000 >/dev/null 2>&1 &")
+        said(record, f"mount -t tmpfs nested /mnt; cd /var; {begun('sleep 1000')}")
         report = host.close()
         assert [one.name for one in report.killed] == ["sleep"]
         assert report.problems == ()
@@ -76,7 +79,7 @@ def test_killing_the_holder_frees_everything_and_closing_repairs_the_image(
     os.kill(record.pid, signal.SIGKILL)
 
     eventually(lambda: not is_busy(ext4_disk.path))
-    assert state.process_start_time(inside.pid) != inside.start_time
+    eventually(lambda: state.process_start_time(inside.pid) != inside.start_time)
     report = host.close()
     assert report.problems == ()
     assert all(one.ok for one in report.checked)
@@ -110,9 +113,15 @@ def test_a_sandbox_ends_with_the_process_it_watches(host: Host, tree: Path) -> N
 
 
 def test_an_idle_sandbox_ends_by_itself_but_not_while_it_is_used(host: Host, tree: Path) -> None:
-    record = host.open(root=str(tree), idle_seconds=0.4)
-    assert said(record, "sleep 1; echo still here") == "still here"
-    eventually(lambda: not state.is_alive(record))
+    for idle_seconds in (0.4, 2, 10):
+        record = host.open(root=str(tree), idle_seconds=idle_seconds)
+        done = enter(record, f"touch /run/entered; sleep {idle_seconds * 2.5}; echo still here")
+        eventually(lambda: not state.is_alive(record), seconds=60)  # noqa: B023 - called at once
+        if done.stdout:
+            break
+        # This machine was too busy to enter it before it was idle for so long.
+        host.close()
+    assert done.stdout == "still here\n"
 
 
 def test_a_sandbox_whose_opener_dies_before_noting_it_ends(

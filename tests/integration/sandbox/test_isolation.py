@@ -20,6 +20,7 @@ from ansible_collections.bakehouse.images.plugins.module_utils._sandbox.state im
 from tests.integration.disks import Disk, loop_disk, run
 from tests.integration.sandbox.host_state import MARK, host_state, is_unchanged
 from tests.integration.sandbox.sandboxes import Host, enter, said
+from tests.waiting import eventually
 
 
 @pytest.fixture(params=[True, False], ids=["user_namespace", "no_user_namespace"])
@@ -182,7 +183,8 @@ def test_all_processes_that_can_be_seen_are_the_sandboxs(inside: SandboxRecord) 
         assert bystander.poll() is None
         bystander.kill()
     assert state.is_alive(inside)
-    assert len(said(inside, "ls -d /proc/[1-9]*").split()) <= 3
+    # What was killed is there until process 1 has taken note.
+    eventually(lambda: len(said(inside, "ls -d /proc/[1-9]*").split()) <= 3)
 
 
 SETTINGS = """
