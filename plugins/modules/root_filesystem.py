@@ -18,7 +18,10 @@ description:
     and nothing stays mounted or running when the module is killed.
   - The result carries no identity. C(/etc/machine-id) is empty, so that each machine gets its own at first boot,
     C(/etc/hostname) is C(localhost), which lets DHCP name the machine, and C(/etc/resolv.conf) is not the build host's.
-  - It has no kernel and no boot loader. The role P(bakehouse.images.boot_loader#role) installs both.
+  - It has no kernel and no boot loader. For Debian and its relatives the role P(bakehouse.images.boot_loader#role)
+    installs both.
+  - With O(method=dnf), files have the SELinux labels that the build host gives them, which are none where it does not
+    use SELinux. Label an image that enforces it, with C(setfiles -r), when all is in it.
 options:
   mounts:
     description:
@@ -55,20 +58,82 @@ options:
   method:
     description:
       - The tool that makes the root file system.
-      - V(mmdebstrap) makes Debian, Ubuntu and their relatives. It must be installed on the build host.
+      - V(mmdebstrap) makes Debian, Ubuntu and their relatives, V(dnf) distributions of RPM packages such as Fedora,
+        CentOS Stream, Rocky Linux and AlmaLinux.
+      - It must be installed on the build host, V(dnf) together with C(rpm). Debian and Ubuntu have all three.
     type: str
-    choices: [mmdebstrap]
+    choices: [dnf, mmdebstrap]
     default: mmdebstrap
   suite:
     description:
       - The release of the distribution, such as V(bookworm).
+      - With O(method=dnf) its version, such as V(42), which takes the place of C($releasever) in O(repositories).
     type: str
     required: true
   components:
     description:
-      - Components of the archive. By default V(main).
+      - Components of the archive. By default V(main). Only with O(method=mmdebstrap).
     type: list
     elements: str
+  repositories:
+    description:
+      - The repositories that packages come from. Required with O(method=dnf), and only there.
+      - The build host's own repositories are not used. Those here do not stay in the image, whose own come with its
+        packages.
+    type: list
+    elements: dict
+    suboptions:
+      name:
+        description:
+          - The repository's id, such as V(baseos).
+        type: str
+        required: true
+      baseurl:
+        description:
+          - URLs, or folders of the build host, that hold C(repodata). C($releasever) is O(suite), C($basearch) the
+            architecture.
+          - A repository has one of O(repositories[].baseurl), O(repositories[].metalink) and
+            O(repositories[].mirrorlist).
+        type: list
+        elements: str
+      metalink:
+        description:
+          - URL of a metalink.
+        type: str
+      mirrorlist:
+        description:
+          - URL of a list of mirrors.
+        type: str
+      gpgkey:
+        description:
+          - URLs, or files of the build host, of the keys that the packages are signed with. Required unless
+            O(repositories[].gpgcheck=false). The image's rpm trusts them from then on.
+        type: list
+        elements: str
+      gpgcheck:
+        description:
+          - Refuse packages that are not signed with these keys.
+        type: bool
+        default: true
+      repo_gpgcheck:
+        description:
+          - Refuse a list of packages that is not signed with these keys.
+        type: bool
+        default: false
+      priority:
+        description:
+          - Of several repositories that have a package, the one with the lowest number counts.
+        type: int
+        default: 99
+  groups:
+    description:
+      - Groups of packages to install, by id, such as V(core), besides O(packages). Only with O(method=dnf).
+    type: list
+    elements: str
+  weak_dependencies:
+    description:
+      - Install what packages recommend, too. By default not. Only with O(method=dnf).
+    type: bool
   mirrors:
     description:
       - Where packages come from, as mmdebstrap takes it. Each is a URI or a whole line of C(sources.list).
@@ -81,18 +146,21 @@ options:
       - How much is installed besides O(packages).
       - V(apt) is the essential packages and apt, V(minbase) adds those of priority C(required), V(important) what
         C(debootstrap) installs, V(standard) what an interactive installation has.
+      - By default V(minbase). Only with O(method=mmdebstrap).
     type: str
     choices: [apt, minbase, important, standard]
-    default: minbase
   packages:
     description:
-      - Packages to install. The default is what a machine in a cloud and Ansible need to work.
+      - Packages to install, in place of what a machine in a cloud and Ansible need.
+      - That is C(ca-certificates), C(dbus), C(iproute2), C(kmod), C(netbase), C(python3), C(python3-apt),
+        C(systemd-resolved), C(systemd-sysv) and C(udev) with O(method=mmdebstrap); and with O(method=dnf)
+        C(ca-certificates), C(dbus), C(dnf), C(glibc-minimal-langpack), C(iproute), C(kmod), C(python3), C(rpm),
+        C(system-release), C(systemd), C(systemd-udev) and C(util-linux).
       - The tools of the file systems in O(mounts) are always installed.
       - Releases before Debian 12 and Ubuntu 23.10 have no package C(systemd-resolved). Give a list without it there.
+      - With O(method=dnf) a list must bring the C(os-release) of the distribution, which C(system-release) does.
     type: list
     elements: str
-    default:
-      [ca-certificates, dbus, iproute2, kmod, netbase, python3, python3-apt, systemd-resolved, systemd-sysv, udev]
   architecture:
     description:
       - The architecture of the new system, by its EC2 or its Debian name. By default the build host's.
@@ -101,7 +169,7 @@ options:
     choices: [x86_64, amd64, arm64, aarch64]
   keyring:
     description:
-      - A file or folder of keys on the build host that the archive must be signed with.
+      - A file or folder of keys on the build host that the archive must be signed with. Only with O(method=mmdebstrap).
       - By default the keys that the build host's apt trusts, and the distribution's keyring package where there is one.
     type: path
   wait_timeout:
@@ -125,6 +193,9 @@ extends_documentation_fragment:
   - bakehouse.images._attributes.build_host
 seealso:
   - module: bakehouse.images.disk_layout
+  - name: dnf
+    description: The tool's manual.
+    link: https://dnf.readthedocs.io/
   - name: mmdebstrap
     description: The tool's manual.
     link: https://manpages.debian.org/mmdebstrap
@@ -158,6 +229,20 @@ EXAMPLES = r"""
       - http://mirror.example.com/ubuntu
     keyring: /usr/share/keyrings/ubuntu-archive-keyring.gpg
   become: true
+
+- name: Install Rocky Linux 9 on a third one
+  bakehouse.images.root_filesystem:
+    mounts: "{{ third_disk.mounts }}"
+    method: dnf
+    suite: "9"
+    repositories:
+      - name: baseos
+        baseurl: https://dl.rockylinux.org/pub/rocky/$releasever/BaseOS/$basearch/os/
+        gpgkey: https://dl.rockylinux.org/pub/rocky/RPM-GPG-KEY-Rocky-9
+      - name: appstream
+        baseurl: https://dl.rockylinux.org/pub/rocky/$releasever/AppStream/$basearch/os/
+        gpgkey: https://dl.rockylinux.org/pub/rocky/RPM-GPG-KEY-Rocky-9
+  become: true
 """
 
 RETURN = r"""
@@ -188,18 +273,16 @@ from ansible_collections.bakehouse.images.plugins.module_utils._errors import Bu
 from ansible_collections.bakehouse.images.plugins.module_utils._module import fail
 from ansible_collections.bakehouse.images.plugins.module_utils._run import LocalRunner
 
-DEFAULT_PACKAGES = [
-    "ca-certificates",
-    "dbus",
-    "iproute2",
-    "kmod",
-    "netbase",
-    "python3",
-    "python3-apt",
-    "systemd-resolved",
-    "systemd-sysv",
-    "udev",
-]
+REPOSITORY = {
+    "name": {"type": "str", "required": True},
+    "baseurl": {"type": "list", "elements": "str"},
+    "metalink": {"type": "str"},
+    "mirrorlist": {"type": "str"},
+    "gpgkey": {"type": "list", "elements": "str", "no_log": False},
+    "gpgcheck": {"type": "bool", "default": True},
+    "repo_gpgcheck": {"type": "bool", "default": False},
+    "priority": {"type": "int", "default": 99},
+}
 
 
 def argument_spec() -> t.Dict[str, t.Any]:
@@ -217,8 +300,11 @@ def argument_spec() -> t.Dict[str, t.Any]:
         "suite": {"type": "str", "required": True},
         "components": {"type": "list", "elements": "str"},
         "mirrors": {"type": "list", "elements": "str"},
-        "variant": {"type": "str", "choices": ["apt", "minbase", "important", "standard"], "default": "minbase"},
-        "packages": {"type": "list", "elements": "str", "default": DEFAULT_PACKAGES},
+        "variant": {"type": "str", "choices": ["apt", "minbase", "important", "standard"]},
+        "repositories": {"type": "list", "elements": "dict", "options": REPOSITORY},
+        "groups": {"type": "list", "elements": "str"},
+        "weak_dependencies": {"type": "bool"},
+        "packages": {"type": "list", "elements": "str"},
         "architecture": {"type": "str", "choices": ["x86_64", "amd64", "arm64", "aarch64"]},
         "keyring": {"type": "path"},
         "wait_timeout": {"type": "int", "default": 1800},
@@ -238,6 +324,8 @@ def main() -> None:
         )
     except BuildError as exc:
         fail(module, exc)
+    for remark in outcome.remarks:
+        module.warn(remark)
     module.exit_json(**outcome.to_ansible())
 
 

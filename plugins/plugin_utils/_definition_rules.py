@@ -11,6 +11,11 @@ from __future__ import annotations
 
 import typing as t
 
+from ansible_collections.bakehouse.images.plugins.module_utils._bootstrap.repositories import (
+    repository,
+    repository_problems,
+)
+from ansible_collections.bakehouse.images.plugins.module_utils._bootstrap.request import method_problems
 from ansible_collections.bakehouse.images.plugins.module_utils._errors import Invalid
 from ansible_collections.bakehouse.images.plugins.plugin_utils._command_wrapper import wrapper_words
 from ansible_collections.bakehouse.images.plugins.plugin_utils._untemplated import has_template
@@ -19,13 +24,18 @@ SCRATCH_KEYS = (
     "architecture",
     "boot_loader",
     "components",
+    "groups",
     "keyring",
     "layout",
+    "method",
     "mirrors",
     "packages",
+    "repositories",
     "suite",
     "variant",
+    "weak_dependencies",
 )
+METHODS = ("mmdebstrap", "dnf")
 
 
 def check_common(
@@ -89,7 +99,26 @@ def _check_scratch(source: dict[str, t.Any], values: dict[str, t.Any]) -> list[s
             "bake_source.scratch has no suite and bake_pre_mount_commands is empty, so nothing would make a root file"
             " system. Give a suite, such as bookworm, or the commands."
         )
-    return problems
+    return problems + _check_method(scratch)
+
+
+def _check_method(scratch: dict[str, t.Any]) -> list[str]:
+    """What is wrong with the tool that makes the root file system, and with what only one tool takes."""
+    method = scratch.get("method", METHODS[0])
+    if method not in METHODS:
+        return [f"bake_source.scratch.method must be one of {', '.join(METHODS)}, and is {method!r}."]
+    problems = method_problems(scratch)
+    if method == "dnf" and scratch.get("boot_loader", True):
+        problems.append(
+            "boot_loader must be false with the method dnf: the role boot_loader knows Debian and its relatives."
+            " Where the image needs a boot loader, install it in a step."
+        )
+    given = scratch.get("repositories") or []
+    if not isinstance(given, list) or not all(isinstance(item, dict) and item.get("name") for item in given):
+        problems.append("repositories must be a list of mappings, each with a name.")
+    else:
+        problems += repository_problems([repository(item) for item in given])
+    return [f"bake_source.scratch: {problem}" for problem in problems]
 
 
 def _unknown_keys(name: str, mapping: dict[str, t.Any], known: t.Iterable[str]) -> list[str]:

@@ -13,13 +13,23 @@ import os
 import shutil
 import typing as t
 
+from ansible_collections.bakehouse.images.plugins.module_utils._bootstrap.failures import explain
 from ansible_collections.bakehouse.images.plugins.module_utils._bootstrap.request import BootstrapRequest
 from ansible_collections.bakehouse.images.plugins.module_utils._errors import CommandFailed, NotFound
-from ansible_collections.bakehouse.images.plugins.module_utils._run import (
-    STDERR_TAIL_LINES,
-    Completed,
-    Runner,
-    tool_environment,
+from ansible_collections.bakehouse.images.plugins.module_utils._run import Completed, Runner, tool_environment
+
+# What a machine in a cloud and Ansible need to work.
+DEFAULT_PACKAGES = (
+    "ca-certificates",
+    "dbus",
+    "iproute2",
+    "kmod",
+    "netbase",
+    "python3",
+    "python3-apt",
+    "systemd-resolved",
+    "systemd-sysv",
+    "udev",
 )
 
 # What checks and grows each file system. A minimal system brings none of them.
@@ -32,7 +42,6 @@ FILESYSTEM_PACKAGES = {
     "xfs": "xfsprogs",
 }
 
-# What stderr says, and what to do about it. The first that is found counts.
 HINTS = (
     (
         ("No space left on device", "not enough free space"),
@@ -94,9 +103,10 @@ class Mmdebstrap:
     def packages(self, request: BootstrapRequest) -> t.List[str]:
         """The packages asked for, and those that the file systems need, each once."""
         needed = [FILESYSTEM_PACKAGES.get(mount.filesystem, "") for mount in request.mounts]
-        return sorted({name for name in list(request.packages) + needed if name})
+        given = DEFAULT_PACKAGES if request.packages is None else request.packages
+        return sorted({name for name in list(given) + needed if name})
 
-    def fill(self, runner: Runner, request: BootstrapRequest, target: str) -> None:
+    def fill(self, runner: Runner, request: BootstrapRequest, target: str) -> t.List[str]:
         """Run the tool.
 
         Raises:
@@ -107,19 +117,11 @@ class Mmdebstrap:
             raise self.explain(done, request)
         # The lists are gone again. Their folder's time is what says how old they are, to Ansible's apt module for one.
         runner.run(["touch", "--no-create", "--date=@0", "--", os.path.join(target, "var/lib/apt/lists")])
+        return []
 
     def explain(self, done: Completed, request: BootstrapRequest) -> CommandFailed:
         """The error for a failed run."""
-        tail = "\n".join(done.err.strip().splitlines()[-STDERR_TAIL_LINES:])
-        hint = next((advice for signs, advice in HINTS if any(sign in done.err for sign in signs)), None)
-        return CommandFailed(
-            "mmdebstrap cannot make a root file system of the suite %s: %s"
-            % (request.suite, tail or "it said nothing."),
-            argv=done.argv,
-            rc=done.rc,
-            stderr=tail,
-            hint=hint,
-        )
+        return explain("mmdebstrap", "the suite %s" % request.suite, done, HINTS)
 
 
-__all__ = ("FILESYSTEM_PACKAGES", "Mmdebstrap")
+__all__ = ("DEFAULT_PACKAGES", "FILESYSTEM_PACKAGES", "Mmdebstrap")

@@ -12,10 +12,26 @@ from __future__ import annotations
 import dataclasses
 import typing as t
 
+from ansible_collections.bakehouse.images.plugins.module_utils._bootstrap.repositories import (
+    Repository,
+    repository,
+    repository_problems,
+)
 from ansible_collections.bakehouse.images.plugins.module_utils._errors import Invalid
 
 # EC2 and the kernel say x86_64 and aarch64, Debian says amd64 and arm64.
 DEBIAN_ARCHITECTURES = {"amd64": "amd64", "x86_64": "amd64", "arm64": "arm64", "aarch64": "arm64"}
+
+# Options that say something to one tool only.
+ONLY_FOR = {
+    "components": "mmdebstrap",
+    "groups": "dnf",
+    "keyring": "mmdebstrap",
+    "mirrors": "mmdebstrap",
+    "repositories": "dnf",
+    "variant": "mmdebstrap",
+    "weak_dependencies": "dnf",
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -49,14 +65,24 @@ class TargetMount:
 
 @dataclasses.dataclass(frozen=True)
 class BootstrapRequest:
-    """A whole request; C(mounts) are in the order in which they are mounted."""
+    """A whole request.
+
+    Args:
+        mounts: the file systems in the order in which they are mounted.
+        suite: the release; for dnf, the value of C($releasever).
+        packages: what is installed; None for what a machine in a cloud and Ansible need.
+        architecture: as Debian calls it; empty for the build host's.
+    """
 
     mounts: t.Tuple[TargetMount, ...]
     suite: str
     components: t.Tuple[str, ...] = ()
     mirrors: t.Tuple[str, ...] = ()
     variant: str = "minbase"
-    packages: t.Tuple[str, ...] = ()
+    packages: t.Optional[t.Tuple[str, ...]] = None
+    repositories: t.Tuple[Repository, ...] = ()
+    groups: t.Tuple[str, ...] = ()
+    weak_dependencies: bool = False
     architecture: str = ""
     keyring: str = ""
     timeout_seconds: float = 1800.0
@@ -77,18 +103,38 @@ def request_from_params(params: t.Mapping[str, t.Any]) -> BootstrapRequest:
     problems = mount_problems(given)
     if problems:
         raise Invalid(problems, subject="mounts")
+    repositories = [repository(item) for item in params.get("repositories") or ()]
+    problems = method_problems(params) + repository_problems(repositories)
+    if problems:
+        raise Invalid(problems, subject="method")
     return BootstrapRequest(
         # Swap sorts after everything that is mounted, and / before what lies below it.
         mounts=tuple(sorted(given, key=lambda mount: (mount.is_swap, mount.mount_point.rstrip("/")))),
         suite=params["suite"],
         components=tuple(params["components"] or ()),
         mirrors=tuple(params["mirrors"] or ()),
-        variant=params["variant"],
-        packages=tuple(params["packages"] or ()),
+        variant=params["variant"] or BootstrapRequest.variant,
+        packages=None if params["packages"] is None else tuple(params["packages"]),
+        repositories=tuple(repositories),
+        groups=tuple(params.get("groups") or ()),
+        weak_dependencies=bool(params.get("weak_dependencies")),
         architecture=DEBIAN_ARCHITECTURES.get(params["architecture"] or "", ""),
         keyring=params["keyring"] or "",
         timeout_seconds=float(params["wait_timeout"]),
     )
+
+
+def method_problems(params: t.Mapping[str, t.Any]) -> t.List[str]:
+    """What is wrong with the options for the tool chosen, one sentence each."""
+    method = params.get("method") or "mmdebstrap"
+    problems = [
+        "The option %s is for the method %s, and the method is %s." % (name, tool, method)
+        for name, tool in ONLY_FOR.items()
+        if tool != method and params.get(name) is not None
+    ]
+    if method == "dnf" and not params.get("repositories"):
+        problems.append("The method dnf needs repositories: those of the build host are not used.")
+    return problems
 
 
 def target_mount(item: t.Mapping[str, t.Any]) -> TargetMount:
@@ -121,4 +167,11 @@ def mount_problems(mounts: t.Sequence[TargetMount]) -> t.List[str]:
     return problems
 
 
-__all__ = ("DEBIAN_ARCHITECTURES", "BootstrapRequest", "TargetMount", "mount_problems", "request_from_params")
+__all__ = (
+    "DEBIAN_ARCHITECTURES",
+    "BootstrapRequest",
+    "TargetMount",
+    "method_problems",
+    "mount_problems",
+    "request_from_params",
+)

@@ -15,13 +15,14 @@ import os
 import typing as t
 
 from ansible_collections.bakehouse.images.plugins.module_utils import _inside
+from ansible_collections.bakehouse.images.plugins.module_utils._bootstrap.dnf import Dnf
 from ansible_collections.bakehouse.images.plugins.module_utils._bootstrap.fstab import fstab_text
 from ansible_collections.bakehouse.images.plugins.module_utils._bootstrap.mmdebstrap import Mmdebstrap
 from ansible_collections.bakehouse.images.plugins.module_utils._bootstrap.request import BootstrapRequest, TargetMount
 from ansible_collections.bakehouse.images.plugins.module_utils._bootstrap.workspace import Workspace
 from ansible_collections.bakehouse.images.plugins.module_utils._errors import Conflict, NotFound
 from ansible_collections.bakehouse.images.plugins.module_utils._os_release import read_os_release
-from ansible_collections.bakehouse.images.plugins.module_utils._plan import Operation, apply_plan, plan_diff
+from ansible_collections.bakehouse.images.plugins.module_utils._plan import apply_plan, plan_diff
 from ansible_collections.bakehouse.images.plugins.module_utils._run import Runner
 
 # There while the work goes on. Found afterwards, it says that an earlier run was interrupted.
@@ -46,8 +47,8 @@ class Method(t.Protocol):
         """Raise NotFound when a tool is missing."""
         raise NotImplementedError
 
-    def fill(self, runner: Workspace, request: BootstrapRequest, target: str) -> None:
-        """Put a root file system into the folder C(target)."""
+    def fill(self, runner: Workspace, request: BootstrapRequest, target: str) -> t.List[str]:
+        """Put a root file system into the folder C(target), and return what went wrong and did not stop it."""
         raise NotImplementedError
 
 
@@ -58,6 +59,7 @@ class RootOutcome:
     operations: t.Tuple[str, ...]
     diff: t.Dict[str, str]
     os_release: t.Dict[str, str]
+    remarks: t.Tuple[str, ...] = ()
 
     def to_ansible(self) -> t.Dict[str, t.Any]:
         """A module's result."""
@@ -69,7 +71,7 @@ class RootOutcome:
         }
 
 
-METHODS: t.Dict[str, t.Callable[[], Method]] = {"mmdebstrap": Mmdebstrap}
+METHODS: t.Dict[str, t.Callable[[], Method]] = {"dnf": Dnf, "mmdebstrap": Mmdebstrap}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -79,6 +81,7 @@ class Fill:
     workspace: Workspace
     request: BootstrapRequest
     method: Method
+    remarks: t.List[str] = dataclasses.field(default_factory=list)
 
     def describe(self) -> str:
         """See Operation.describe."""
@@ -90,7 +93,7 @@ class Fill:
         mount_targets(self.workspace, self.request)
         root = self.workspace.outside(target)
         write_text(root, UNFINISHED, "This root file system is being made, or was when the work was interrupted.\n")
-        self.method.fill(self.workspace, self.request, target)
+        self.remarks.extend(self.method.fill(self.workspace, self.request, target))
         self.workspace.kill_all()
         finish(self.workspace, self.request)
         os.unlink(os.path.join(root, UNFINISHED))
@@ -111,7 +114,7 @@ def make_root(
         if check_mode and not os.path.exists(request.root.device):
             # The device would be made by an earlier task, which did not run either.
             found: t.Dict[str, str] = {}
-            plan: t.List[Operation] = [Fill(workspace, request, method)]
+            plan = [Fill(workspace, request, method)]
         else:
             found = find_system(workspace, request.root)
             plan = plan_root(workspace, request, method, found)
@@ -120,12 +123,13 @@ def make_root(
         if check_mode or not plan:
             return RootOutcome(tuple(operation.describe() for operation in plan), diff, found)
         done = apply_plan(plan)
-        return RootOutcome(tuple(done), diff, read_os_release(workspace.outside(workspace.path)) or {})
+        remarks = [remark for operation in plan for remark in operation.remarks]
+        return RootOutcome(tuple(done), diff, read_os_release(workspace.outside(workspace.path)) or {}, tuple(remarks))
 
 
 def plan_root(
     workspace: Workspace, request: BootstrapRequest, method: Method, found: t.Mapping[str, str]
-) -> t.List[Operation]:
+) -> t.List[Fill]:
     """What is to be done: nothing, where the file system holds a system already.
 
     Raises:

@@ -67,6 +67,15 @@ def test_all_mistakes_are_reported_together() -> None:
     assert "it would match any image" in text
 
 
+REPOSITORY = {"name": "a", "baseurl": "https://x.example"}
+DNF = {
+    "suite": "9",
+    "method": "dnf",
+    "boot_loader": False,
+    "repositories": [{**REPOSITORY, "gpgkey": "https://x.example/key"}],
+}
+
+
 @pytest.mark.parametrize(
     ("variables", "said"),
     [
@@ -83,6 +92,11 @@ def test_all_mistakes_are_reported_together() -> None:
         ),
         ({"bake_source": {"scratch": {}}, "bake_pre_mount_commands": []}, "nothing would make a root file system"),
         ({"bake_source": {"scratch": {"sweet": "bookworm"}}}, "does not take sweet"),
+        ({"bake_source": {"scratch": {**DNF, "method": "yum"}}}, "must be one of mmdebstrap, dnf, and is 'yum'"),
+        ({"bake_source": {"scratch": {**DNF, "repositories": []}}}, "The method dnf needs repositories"),
+        ({"bake_source": {"scratch": {**DNF, "repositories": [REPOSITORY]}}}, "The repository a has no gpgkey"),
+        ({"bake_source": {"scratch": {**DNF, "repositories": "a"}}}, "repositories must be a list of mappings"),
+        ({"bake_source": {"scratch": {**DNF, "boot_loader": True}}}, "boot_loader must be false with the method dnf"),
         ({"bake_chroot_mounts": [["proc", "proc"]]}, "must have three elements"),
         ({"bake_copy_files": ["etc/hosts"]}, "must be an absolute path"),
         ({"bake_device_name": "/dev/sda"}, "is not a device name to attach at"),

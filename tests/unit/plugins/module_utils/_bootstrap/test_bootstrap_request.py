@@ -27,7 +27,7 @@ def params(**given: t.Any) -> dict[str, t.Any]:
         "suite": "bookworm",
         "components": None,
         "mirrors": None,
-        "variant": "minbase",
+        "variant": None,
         "packages": [],
         "architecture": None,
         "keyring": None,
