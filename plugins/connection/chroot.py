@@ -210,26 +210,25 @@ from ansible.plugins.connection import ConnectionBase
 from ansible.plugins.connection.local import Connection as LocalConnection
 from ansible.plugins.loader import become_loader
 from ansible.utils.display import Display
-from ansible_collections.bakehouse.images.plugins.plugin_utils._bytecode import from_bytecode
+from ansible_collections.bakehouse.images.plugins.plugin_utils._bytecode import always_from_bytecode, from_bytecode
 
+# A worker imports this anew for each task. What only some tasks need, or only the first, is imported where it is used.
 with from_bytecode():
     from ansible_collections.bakehouse.images.plugins.module_utils._errors import BuildError
-    from ansible_collections.bakehouse.images.plugins.plugin_utils._agent import AgentAccess
-    from ansible_collections.bakehouse.images.plugins.plugin_utils._become_dialogue import Dialogue
-    from ansible_collections.bakehouse.images.plugins.plugin_utils._build_host import BuildHost
-    from ansible_collections.bakehouse.images.plugins.plugin_utils._command_wrapper import wrapper_words
-    from ansible_collections.bakehouse.images.plugins.plugin_utils._directory_sandbox import open_directory
-    from ansible_collections.bakehouse.images.plugins.plugin_utils._files import READ_FILE, new_file, send_file
+    from ansible_collections.bakehouse.images.plugins.plugin_utils._agent_client import Replay
+    from ansible_collections.bakehouse.images.plugins.plugin_utils._agent_route import connect_by_known_route
     from ansible_collections.bakehouse.images.plugins.plugin_utils._module_payload import recognise
+    from ansible_collections.bakehouse.images.plugins.plugin_utils._option_definitions import know_options, note_options
     from ansible_collections.bakehouse.images.plugins.plugin_utils._power import power_command
-    from ansible_collections.bakehouse.images.plugins.plugin_utils._sandbox_session import (
-        SandboxSession,
-        attach_to_sandbox,
-    )
+
+know_options("connection", __name__)
 
 if t.TYPE_CHECKING:
     from ansible.plugins.become import BecomeBase
     from ansible_collections.bakehouse.images.plugins.become.chroot_user import BecomeModule
+    from ansible_collections.bakehouse.images.plugins.plugin_utils._agent_route import AgentLine
+    from ansible_collections.bakehouse.images.plugins.plugin_utils._module_payload import ModulePayload
+    from ansible_collections.bakehouse.images.plugins.plugin_utils._sandbox_session import SandboxSession
     from ansible_collections.bakehouse.images.plugins.plugin_utils._ssh_transport import SshTransport
     from ansible_collections.bakehouse.images.plugins.plugin_utils._transport import Outcome
 
@@ -265,6 +264,7 @@ class Connection(LocalConnection):
         # A worker is a fork that lives for one task; its parent is the ansible-playbook process.
         self._playbook_pid = int(kwargs.get("ansible_playbook_pid") or os.getpid())
         self._session: SandboxSession | None = None
+        self._line: AgentLine | None = None
 
     def set_options(
         self,
@@ -273,7 +273,12 @@ class Connection(LocalConnection):
         direct: dict[str, t.Any] | None = None,
     ) -> None:
         """Ansible calls this for each task, before it hands options to the become plugin."""
+        always_from_bytecode()
         super().set_options(task_keys=task_keys, var_options=var_options, direct=direct)  # type: ignore[no-untyped-call]
+        note_options("connection", __name__, self._load_name)
+        # The agent forks meanwhile. Most tasks have something to run.
+        self._close_line()
+        self._line = connect_by_known_route(*self._route_subject()) if self._wants_agent() else None
         if self.become and self.become.name == "sudo" and not self._option("use_image_sudo"):
             self.set_become_plugin(become_loader.get(CHROOT_USER))
 
@@ -306,12 +311,16 @@ class Connection(LocalConnection):
         def run(script: str, words: list[str], stdin: t.BinaryIO) -> Outcome:
             return self._run([*self._file_argv(script, out_path), *words], self._housekeeping_user(), stdin=stdin)
 
+        from ansible_collections.bakehouse.images.plugins.plugin_utils._files import send_file
+
         with source:
             rc, _out, err = send_file(source, run)
         _check_transfer(f"write {out_path} in", rc, err)
 
     def fetch_file(self, in_path: str, out_path: str) -> None:
         """Copy the file at the path, as the image sees it, to the controller."""
+        from ansible_collections.bakehouse.images.plugins.plugin_utils._files import READ_FILE, new_file
+
         display.vvv(f"FETCH {in_path} TO {out_path}", host=self._option("remote_addr"))
         try:
             with new_file(out_path) as target:
@@ -327,6 +336,7 @@ class Connection(LocalConnection):
 
     def close(self) -> None:
         """Nothing is held open: the sandbox belongs to the role, or to the ansible-playbook process."""
+        self._close_line()
         self._session = None
         self._connected = False
 
@@ -346,41 +356,90 @@ class Connection(LocalConnection):
         return self._session
 
     def _find_session(self) -> SandboxSession:
+        from ansible_collections.bakehouse.images.plugins.plugin_utils._build_host import BuildHost
+        from ansible_collections.bakehouse.images.plugins.plugin_utils._command_wrapper import wrapper_words
+        from ansible_collections.bakehouse.images.plugins.plugin_utils._directory_sandbox import open_directory
+        from ansible_collections.bakehouse.images.plugins.plugin_utils._sandbox_session import attach_to_sandbox
+
         build_host = BuildHost.from_option(self._option("build_host"))
         transport = build_host.to_transport(
             wrapper_words(self._option("command_wrapper")),
             login_password=self._play_context.password,
             sudo_password=self._play_context.become_pass,
         )
-        sandbox = self._option("sandbox")
+        sandbox, root = self._option("sandbox"), self._root()
         if sandbox:
             return attach_to_sandbox(transport, sandbox, closed_reason=self._option("closed_reason"))
-        address = self._option("remote_addr") or ""
-        root = self._option("root") or (address if os.path.isabs(address) else None)
         if root:
             return open_directory(
                 transport, root, watch_pid=self._playbook_pid, idle_seconds=self._option("idle_timeout")
             )
-        reason = self._option("closed_reason")
+        reason, address = self._option("closed_reason"), self._option("remote_addr") or ""
         raise AnsibleError(f"The image of {address} is closed. {reason}" if reason else NO_IMAGE.format(address))
 
+    def _root(self) -> str | None:
+        address = self._option("remote_addr") or ""
+        return self._option("root") or (address if os.path.isabs(address) else None)
+
     def _with_agent(self, session: SandboxSession) -> SandboxSession:
-        if not self._option("agent") or self._option("command_wrapper"):
+        if not self._wants_agent():
             return session
-        host = self._option("remote_addr")
+        from ansible_collections.bakehouse.images.plugins.plugin_utils._agent import AgentAccess
+
         agent = AgentAccess(
             transport=session.transport,
             record=session.record,
             idle_seconds=self._option("agent_idle_timeout"),
-            say=lambda sentence: display.vvvv(sentence, host=host),
+            say=self._say,
+            subject=self._route_subject(),
         )
         return dataclasses.replace(session, agent=agent)
 
-    def _run(self, argv: list[str], user: str, **streams: t.Any) -> Outcome:
+    def _wants_agent(self) -> bool:
+        return bool(self._option("agent")) and not self._option("command_wrapper")
+
+    def _say(self, sentence: str) -> None:
+        display.vvvv(sentence, host=self._option("remote_addr"))
+
+    def _route_subject(self) -> list[str]:
+        """All that decides which agent a command gets to."""
+        root = self._root() or ""
+        place = self._option("sandbox") or f"{root}:{os.path.realpath(root)}"
+        return [place, repr(self._option("build_host")), str(self._playbook_pid)]
+
+    def _run(
+        self,
+        argv: list[str],
+        user: str,
+        *,
+        stdin: bytes | t.BinaryIO | None = None,
+        stdout: t.BinaryIO | None = None,
+        payload: ModulePayload | None = None,
+    ) -> Outcome:
+        feed = stdin if stdin is None or isinstance(stdin, bytes) else Replay(stdin)
         try:
-            return self._open_session().run(argv, user=user, **streams)
+            outcome = None
+            if not self._session and self._wants_agent():
+                outcome = self._run_by_known_route(argv, user, payload=payload, stdin=feed, stdout=stdout)
+            if outcome is None:
+                outcome = self._open_session().run(argv, user=user, payload=payload, stdin=feed, stdout=stdout)
         except BuildError as exc:
             raise _task_error(exc) from None
+        return outcome
+
+    def _run_by_known_route(
+        self, argv: list[str], user: str, *, payload: ModulePayload | None, **streams: t.Any
+    ) -> Outcome | None:
+        line = self._line or connect_by_known_route(*self._route_subject())
+        if not line or not line.route.is_for(user, payload):
+            return None
+        self._line = None
+        return line.run(argv, user, payload=payload, say=self._say, **streams)
+
+    def _close_line(self) -> None:
+        if self._line:
+            self._line.close()
+            self._line = None
 
     def _file_argv(self, script: str, path: str) -> list[str]:
         return [self._option("executable"), "-c", script, "sh", path]
@@ -428,6 +487,8 @@ class Connection(LocalConnection):
     def _exec_with_remote_dialogue(
         self, transport: SshTransport, words: list[str], in_data: bytes | None
     ) -> tuple[int, bytes, bytes]:
+        from ansible_collections.bakehouse.images.plugins.plugin_utils._become_dialogue import Dialogue
+
         become = t.cast("BecomeBase", self.become)
         password = str(become.get_option("become_pass", playcontext=self._play_context))
         dialogue = Dialogue(become, password, in_data or b"", self._option("become_success_timeout"))

@@ -18,10 +18,10 @@ import socket
 import typing as t
 
 from ansible_collections.bakehouse.images.plugins.module_utils._errors import BuildError
-from ansible_collections.bakehouse.images.plugins.module_utils._sandbox.agent_protocol import Request
 from ansible_collections.bakehouse.images.plugins.module_utils._sandbox.entry import DROPPED_CAPABILITIES, ENVIRONMENT
 from ansible_collections.bakehouse.images.plugins.module_utils._sandbox.state import AGENTS_DIR
 from ansible_collections.bakehouse.images.plugins.plugin_utils._agent_client import NotRun, Replay, converse
+from ansible_collections.bakehouse.images.plugins.plugin_utils._agent_route import AgentRoute, note_route
 from ansible_collections.bakehouse.images.plugins.plugin_utils._build_host_python import call
 from ansible_collections.bakehouse.images.plugins.plugin_utils._run_notes import note_age, write_note
 
@@ -44,19 +44,20 @@ class AgentAccess:
     Args:
         idle_seconds: an agent that is started ends after so long without a command.
         say: takes a sentence for those who want to know.
+        subject: under what the other workers look for the way to the agent.
     """
 
     transport: Transport
     record: SandboxRecord
     idle_seconds: float
     say: t.Callable[[str], None]
+    subject: t.Sequence[str] = ()
 
     def run(
         self,
-        inner: t.Callable[[t.Sequence[str]], list[str]],
         argv: t.Sequence[str],
+        user: str,
         *,
-        user: str | None,
         payload: ModulePayload | None,
         stdin: bytes | Replay | None,
         stdout: t.BinaryIO | None,
@@ -64,20 +65,19 @@ class AgentAccess:
         """Run C(argv) in the agent; None when it has not been run.
 
         Args:
-            inner: what stands around a command in the image.
             payload: what the last word of C(argv) is, if it is that.
         """
-        if payload is None and user is None and self.transport.is_local and not self.transport.argv([]):
-            # Root's shell on this machine: the agent's fork takes longer than to enter the sandbox.
+        route = self._route()
+        if not route.is_for(user, payload):
             return None
-        request = self._request(inner, argv, user, payload)
         stale = ""
         for attempt in range(ATTEMPTS):
             connection = self._reach(payload, stale, anew=attempt > 0)
             if connection is None:
                 return None
+            self._note(route, connection)
             try:
-                outcome = converse(connection, request, stdin=stdin, stdout=stdout)
+                outcome = converse(connection, route.request(argv, user, payload), stdin=stdin, stdout=stdout)
             except NotRun as exc:
                 self.say(f"AGENT not used: {exc}")
                 if isinstance(stdin, Replay):
@@ -114,27 +114,21 @@ class AgentAccess:
     def _connect(self, *, is_there: bool = False) -> socket.socket | None:
         return self.transport.connect(f"{AGENTS_DIR}/{self.record.name}", is_there=is_there)
 
-    def _request(
-        self,
-        inner: t.Callable[[t.Sequence[str]], list[str]],
-        argv: t.Sequence[str],
-        user: str | None,
-        payload: ModulePayload | None,
-    ) -> Request:
-        request = Request(
-            argv=inner(argv),
+    def _route(self) -> AgentRoute:
+        here = self.transport.is_local
+        return AgentRoute(
+            socket="",
             environment=dict(self.record.environment or ENVIRONMENT),
-            user=user,
-            dropped=list(DROPPED_CAPABILITIES.values()) if user else [],
+            dropped=list(DROPPED_CAPABILITIES.values()),
+            shell_too=not here or bool(self.transport.argv([])),
+            holder=[self.record.pid, self.record.start_time] if here else None,
         )
-        if payload is None:
-            return request
-        return request._replace(
-            interpreter=payload.interpreter,
-            assignments=payload.assignments,
-            probe=inner([*argv[:-1], payload.probe]),
-            dying=inner([*argv[:-1], payload.dying]),
-        )
+
+    def _note(self, route: AgentRoute, connection: socket.socket) -> None:
+        # Only the connection to a socket that has a name is a way that others can go.
+        place = connection.getpeername() if connection.family == socket.AF_UNIX else ""
+        if place and self.subject:
+            note_route(route._replace(socket=place), *self.subject)
 
     def _start(self, interpreter: str, instead_of: str) -> bool:
         age = note_age(*self._given_up)

@@ -34,10 +34,10 @@ MODULE_UTILS = "ansible_collections.bakehouse.images.plugins.module_utils"
 # /proc/self, so that an interpreter started from there (the holder of a sandbox) finds it too.
 PROGRAM = """
 import sys
-sys.dont_write_bytecode = True
 import importlib, json, os
 request = json.loads(sys.stdin.buffer.readline())
 place = request["path"]
+sys.dont_write_bytecode = not place or os.stat(place).st_uid != os.geteuid()
 if not place:
     handle = os.memfd_create("bakehouse")
     with open(handle, "wb", closefd=False) as stream:

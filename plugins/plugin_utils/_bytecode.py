@@ -17,6 +17,7 @@ from __future__ import annotations
 import contextlib
 import importlib.abc
 import importlib.machinery
+import importlib.util
 import os
 import sys
 import types
@@ -36,23 +37,32 @@ class Finder(importlib.abc.MetaPathFinder):
         """See importlib.abc.MetaPathFinder."""
         if not fullname.startswith(SHARED):
             return None
-        folders, _dot, name = fullname[len(PLUGINS) + 1 :].rpartition(".")
-        folder = os.path.join(FOLDER, *folders.split("."))
-        if not os.path.isfile(os.path.join(folder, f"{name}.py")):
+        file = os.path.join(FOLDER, *fullname[len(PLUGINS) + 1 :].split(".")) + ".py"
+        if not os.path.isfile(file):
             return None
-        loader = (importlib.machinery.SourceFileLoader, [".py"])
-        return importlib.machinery.FileFinder(folder, loader).find_spec(fullname)
+        return importlib.util.spec_from_file_location(fullname, file)
+
+
+FINDER = Finder()
 
 
 @contextlib.contextmanager
 def from_bytecode() -> t.Iterator[None]:
     """For the imports in the block, and what they import."""
-    finder = Finder()
-    sys.meta_path.insert(0, finder)
+    if FINDER in sys.meta_path:
+        yield
+        return
+    sys.meta_path.insert(0, FINDER)
     try:
         yield
     finally:
-        sys.meta_path.remove(finder)
+        sys.meta_path.remove(FINDER)
 
 
-__all__ = ("from_bytecode",)
+def always_from_bytecode() -> None:
+    """For all imports from now on. Not while a plugin is imported, when it may change nothing of the process."""
+    if FINDER not in sys.meta_path:
+        sys.meta_path.insert(0, FINDER)
+
+
+__all__ = ("always_from_bytecode", "from_bytecode")

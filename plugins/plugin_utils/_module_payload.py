@@ -13,25 +13,24 @@ letter for letter, such a command is taken for one: this is not a parser of shel
 
 from __future__ import annotations
 
-import dataclasses
-import re
 import shlex
+import string
+import typing as t
 
 # In the program that ansible-core wraps modules in, near its beginning.
 WRAPPER = b"_ANSIBALLZ_WRAPPER = True"
 WRAPPER_WITHIN = 8192
 
 SUFFIX = " && sleep 0"
-WORD = re.compile(r"[A-Za-z0-9_./+-]+\Z")
-NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
+# Of words that no shell reads anything into.
+PLAIN = frozenset(string.ascii_letters + string.digits + "_./+-")
 
 # Tells directory and environment, as the interpreter's own program would find them. Nothing is imported from the
 # image but what the interpreter needs anyway.
 PROBE = "import os; os.write(1, b'\\0'.join([os.getcwdb()] + [n + b'=' + v for n, v in os.environb.items()]))"
 
 
-@dataclasses.dataclass(frozen=True)
-class ModulePayload:
+class ModulePayload(t.NamedTuple):
     """A command that runs a module from its standard input.
 
     Args:
@@ -66,7 +65,7 @@ def recognise(command: str, stdin: bytes | None) -> ModulePayload | None:
         return None
     try:
         words = shlex.split(command)
-        if len(words) != 3 or not WORD.match(words[0]) or command != f"{words[0]} -c {shlex.quote(words[2])}":
+        if len(words) != 3 or not _is_plain(words[0]) or command != f"{words[0]} -c {shlex.quote(words[2])}":
             return None
         inner = words[2].removesuffix(SUFFIX)
         suffix = words[2][len(inner) :]
@@ -75,11 +74,15 @@ def recognise(command: str, stdin: bytes | None) -> ModulePayload | None:
         return None
     assignments = dict(setting.partition("=")[::2] for setting in settings)
     written = [f"{name}={shlex.quote(value)}" for name, value in assignments.items()]
-    if not WORD.match(interpreter) or not all(NAME.match(name) for name in assignments):
+    if not _is_plain(interpreter) or not all(name.isascii() and name.isidentifier() for name in assignments):
         return None
     if inner.strip() != " ".join([*written, interpreter]):
         return None
     return ModulePayload(interpreter, assignments, words[0], suffix)
+
+
+def _is_plain(word: str) -> bool:
+    return bool(word) and PLAIN.issuperset(word)
 
 
 __all__ = ("ModulePayload", "recognise")

@@ -27,14 +27,14 @@ SYSTEMCTL_VERBS = (
 SHELLS = ("sh", "ash", "bash", "dash", "ksh", "zsh")
 
 # Most commands name none of these; only the others are worth reading.
-WORTH_READING = re.compile(r"\b(halt|poweroff|reboot|shutdown|systemctl|init|telinit)\b")
-SEPARATORS = re.compile(r"[;&|()]+")
-ASSIGNMENT = re.compile(r"\w+=")
+NAMES = (*COMMANDS, "systemctl", "init")
+SEPARATORS = r"[;&|()]+"
+ASSIGNMENT = r"\w+="
 
 
 def power_command(command: str) -> str | None:
     """The part of a shell command that would stop or restart the machine; None when there is no such part."""
-    if not WORTH_READING.search(command):
+    if not any(name in command for name in NAMES):
         return None
     lexer = shlex.shlex(command, posix=True, punctuation_chars=True)
     lexer.commenters = ""
@@ -48,7 +48,7 @@ def power_command(command: str) -> str | None:
 def _simple_commands(words: t.Iterable[str]) -> t.Iterator[list[str]]:
     simple: list[str] = []
     for word in words:
-        if SEPARATORS.fullmatch(word):
+        if re.fullmatch(SEPARATORS, word):
             yield simple
             simple = []
         else:
@@ -57,7 +57,7 @@ def _simple_commands(words: t.Iterable[str]) -> t.Iterator[list[str]]:
 
 
 def _found(simple: list[str]) -> str | None:
-    while simple and (simple[0] in ("exec", "nohup", "setsid") or ASSIGNMENT.match(simple[0])):
+    while simple and (simple[0] in ("exec", "nohup", "setsid") or re.match(ASSIGNMENT, simple[0])):
         simple = simple[1:]
     if not simple:
         return None

@@ -10,7 +10,6 @@
 from __future__ import annotations
 
 import dataclasses
-import functools
 import os
 import typing as t
 
@@ -18,6 +17,7 @@ from ansible_collections.bakehouse.images.plugins.module_utils._errors import Bu
 from ansible_collections.bakehouse.images.plugins.module_utils._sandbox import entry, state
 from ansible_collections.bakehouse.images.plugins.plugin_utils import _run_notes
 from ansible_collections.bakehouse.images.plugins.plugin_utils._agent_client import AgentDied, Replay
+from ansible_collections.bakehouse.images.plugins.plugin_utils._login import logged_in
 from ansible_collections.bakehouse.images.plugins.plugin_utils._sandbox_guard import found_gone, guarded
 
 if t.TYPE_CHECKING:
@@ -34,29 +34,6 @@ NO_RIGHTS = (
 RIGHTS_HINT = "Allow the user sudo without a password there, or run ansible-playbook as root."
 NO_RIGHTS_THERE = "Entering an image needs root rights on the build host, and the user who logs in there has none."
 RIGHTS_HINT_THERE = "Let commands be run by sudo (become in ansible_chroot_build_host), or log in as root."
-
-# What a login does, in the words of the smallest shell, by the image's own data: who the user is, a file mode
-# mask that is not the controller's, and a directory to stand in. A home directory need not exist.
-LOGIN = """
-user=$1
-shift
-SHELL=/bin/sh
-if [ -r /etc/passwd ]; then
-  while IFS=: read -r name _ uid _ _ home shell; do
-    if [ "$name" = "$user" ] || [ "$uid" = "$user" ]; then
-      user=$name
-      HOME=${home:-/}
-      SHELL=${shell:-/bin/sh}
-      break
-    fi
-  done < /etc/passwd
-fi
-export HOME SHELL USER="$user" LOGNAME="$user"
-umask 022
-cd "$HOME" 2> /dev/null || cd /
-unset OLDPWD
-exec "$@"
-"""
 
 
 @dataclasses.dataclass
@@ -81,7 +58,7 @@ class SandboxSession:
         """
         if self.transport.is_local and not state.is_alive(self.record):
             raise NotFound(f"The sandbox {self.record.name} has been closed.")
-        entering = entry.enter_argv(self.record, _logged_in(user, argv), user=None if user == "root" else user)
+        entering = entry.enter_argv(self.record, logged_in(user, argv), user=None if user == "root" else user)
         return entering if self.transport.is_local else guarded(self.record, entering)
 
     def run(
@@ -89,7 +66,7 @@ class SandboxSession:
         argv: t.Sequence[str],
         *,
         user: str,
-        stdin: bytes | t.BinaryIO | None = None,
+        stdin: bytes | t.BinaryIO | Replay | None = None,
         stdout: t.BinaryIO | None = None,
         payload: ModulePayload | None = None,
     ) -> Outcome:
@@ -102,12 +79,12 @@ class SandboxSession:
             NotFound: the sandbox is gone, or went while the command ran; or the image has no such user.
         """
         if self.agent:
-            if stdin is not None and not isinstance(stdin, bytes):
-                stdin = t.cast(t.BinaryIO, Replay(stdin))
-            outcome = self._run_in_agent(self.agent, argv, user, stdin, stdout, payload)
-            if outcome:
-                return outcome
-        outcome = self._enter(argv, user, stdin, stdout)
+            if not isinstance(stdin, (bytes, Replay, type(None))):
+                stdin = Replay(stdin)
+            ran = self._run_in_agent(self.agent, argv, user, stdin, stdout, payload)
+            if ran:
+                return ran
+        outcome = self._enter(argv, user, t.cast("bytes | t.BinaryIO | None", stdin), stdout)
         if outcome.rc == 1 and outcome.err.decode(errors="replace").strip() == f"The image has no user {user}.":
             raise NotFound(f"The image has no user {user}.", hint="Create the user in the image first.")
         if outcome.rc == SIGKILLED and not self._is_there():
@@ -139,27 +116,22 @@ class SandboxSession:
         agent: AgentAccess,
         argv: t.Sequence[str],
         user: str,
-        stdin: bytes | t.BinaryIO | None,
+        stdin: bytes | Replay | None,
         stdout: t.BinaryIO | None,
         payload: ModulePayload | None,
     ) -> Outcome | None:
         try:
             return agent.run(
-                functools.partial(_logged_in, user),
                 argv,
-                user=None if user == "root" else user,
+                user,
                 payload=payload,
-                stdin=t.cast("bytes | Replay | None", stdin),
+                stdin=stdin,
                 stdout=stdout,
             )
         except AgentDied as exc:
             if not self._is_there():
                 raise NotFound(f"The sandbox {self.record.name} was closed while a command ran in it.") from exc
             raise
-
-
-def _logged_in(user: str, argv: t.Sequence[str]) -> list[str]:
-    return ["/bin/sh", "-c", LOGIN, "sh", user, *argv]
 
 
 def attach_to_sandbox(transport: Transport, name: str, *, closed_reason: str | None = None) -> SandboxSession:

@@ -172,9 +172,19 @@ def enter(place: Place, request: Request) -> None:
 
 
 def run_payload(
-    payload: bytes, request: Request, interpreter: Interpreter, warm: Warm, listing: t.Optional[Listing]
+    payload: bytes,
+    code: t.Optional[types.CodeType],
+    request: Request,
+    interpreter: Interpreter,
+    warm: Warm,
+    listing: t.Optional[Listing],
 ) -> t.NoReturn:
-    """Run the program as an interpreter runs its standard input, and end as it ends."""
+    """Run the program as an interpreter runs its standard input, and end as it ends.
+
+    Args:
+        code: the program, if it is compiled already.
+        listing: what is in its zip file, if that is known.
+    """
     default_signals((signal.SIGCHLD,))
     interpreter.become_fresh(request)
     started_with = set(sys.modules)
@@ -182,7 +192,7 @@ def run_payload(
         sys.meta_path.insert(0, Trigger(warm, listing))
     number = 0
     try:
-        exec(compile_payload(payload), vars(sys.modules["__main__"]))  # noqa: S102
+        exec(code or compile_payload(payload), vars(sys.modules["__main__"]))  # noqa: S102
         status = 0
     except SystemExit as exc:
         status = _status_of(exc)

@@ -35,20 +35,24 @@ class ClientGone(Exception):
 class Streams:
     """Pipes for the standard streams of a process: its ends, for the fork, and ours."""
 
-    def __init__(self, *, with_input: bool) -> None:
+    def __init__(self) -> None:
         stdin, feed = os.pipe()
         self.stdout, stdout = os.pipe()
         self.stderr, stderr = os.pipe()
         self.theirs = (stdin, stdout, stderr)
         self.feed: t.Optional[int] = feed
         os.set_blocking(feed, False)
-        if not with_input:
-            self.close_feed()
 
     def close_theirs(self) -> None:
         """After the fork, in the parent."""
         for fd in self.theirs:
             os.close(fd)
+
+    def close(self) -> None:
+        """When there is no process."""
+        self.close_feed()
+        os.close(self.stdout)
+        os.close(self.stderr)
 
     def close_feed(self) -> None:
         """The process has been given all."""

@@ -36,6 +36,7 @@ import struct
 import sys
 import types
 import typing as t
+import warnings
 import zipfile
 import zipimport
 
@@ -65,7 +66,7 @@ class CodeCache:
 
     Args:
         codes: code by key; a key is the hash of a file's name and contents.
-        listings: by the hash of a zip file, the keys of its Python files by their names.
+        listings: by the hash of a zip file's text, the keys of its Python files by their names.
     """
 
     def __init__(self) -> None:
@@ -81,12 +82,11 @@ class CodeCache:
         found = ZIP_TEXT.findall(payload)
         if len(found) != 1:
             return None, b""
+        name = hashlib.sha256(found[0]).digest()
+        if name in self.listings:
+            return self.listings[name], b""
         try:
-            archive = base64.b64decode(found[0], validate=True)
-            name = hashlib.sha256(archive).digest()
-            if name in self.listings:
-                return self.listings[name], b""
-            learned = self._compile(name, archive)
+            learned = self._compile(name, base64.b64decode(found[0], validate=True))
         except (binascii.Error, zipfile.BadZipFile, SyntaxError, ValueError, OSError, struct.error):
             return None, b""
         self.learn(learned)
@@ -136,6 +136,17 @@ def compile_payload(payload: bytes) -> types.CodeType:
         if count == 1:
             return code
     return compile(payload, "<stdin>", "exec", dont_inherit=True)
+
+
+def compiled_ahead(payload: bytes) -> t.Optional[types.CodeType]:
+    """The same before it is known where the program runs. None when the compiler has something to say, which is to be
+    said there."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            return compile_payload(payload)
+    except Exception:
+        return None
 
 
 def _filled(code: types.CodeType, text: str) -> t.Tuple[types.CodeType, int]:
@@ -336,4 +347,4 @@ def _find(listing: Listing, name: str) -> t.Optional[str]:
     return None
 
 
-__all__ = ("CodeCache", "Listing", "Trigger", "Warm")
+__all__ = ("CodeCache", "Listing", "Trigger", "Warm", "compile_payload", "compiled_ahead")

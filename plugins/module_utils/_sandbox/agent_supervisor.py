@@ -13,7 +13,9 @@ what to kill when the client goes away.
 
 from __future__ import annotations
 
+import contextlib
 import errno
+import fcntl
 import json
 import marshal
 import os
@@ -31,7 +33,11 @@ from ansible_collections.bakehouse.images.plugins.module_utils._sandbox.agent_co
     Line,
     Streams,
 )
-from ansible_collections.bakehouse.images.plugins.module_utils._sandbox.agent_modules import CodeCache, Listing, Warm
+from ansible_collections.bakehouse.images.plugins.module_utils._sandbox.agent_modules import (
+    CodeCache,
+    Warm,
+    compiled_ahead,
+)
 
 # What a fork has learned is told to the agent: pairs of one of these and a value.
 LEARNED_CODE = "code"
@@ -41,6 +47,10 @@ LEARNED_STALE = "stale"
 # Longer is no module.
 MAX_PAYLOAD_BYTES = 256 << 20
 PROBE_SECONDS = 10.0
+
+# fcntl(2). A payload fits into a pipe of this size, which whoever may make it.
+F_SETPIPE_SZ = 1031
+ORDER_BYTES = 1 << 20
 
 # Read by the interpreter or the C library when they start; a fork has started long ago.
 READ_AT_START = ("PYTHON", "LD_", "LC_", "LANG", "TZ", "MALLOC_", "GLIBC_", "GCONV_", "LOCPATH", "OPENSSL_", "NLS")
@@ -98,6 +108,8 @@ class Supervisor:
         self.lessons: t.List[t.Tuple[str, t.Any]] = []
         self.request = protocol.Request([], {})
         self.user: t.Optional[children.User] = None
+        self.ahead: t.Optional[Ahead] = None
+        self.dismissed = 0
 
     def serve(self) -> t.Optional[t.Callable[[], None]]:
         """Carry the request out.
@@ -108,19 +120,56 @@ class Supervisor:
         os.setsid()
         try:
             self.line.send(protocol.HELLO, b"%d %s" % (protocol.VERSION, self.shared.token.encode()))
+            self._note_children()
+            job = self._fork_ahead()
+            if job:
+                return job
             kind, contents = self.line.next()
             if kind == protocol.REQUEST:
                 self.request = protocol.Request.decoded(contents)
                 if self.request.interpreter:
-                    return self._run_payload()
-                self._run_command()
+                    self._run_payload()
+                else:
+                    self._run_command()
         except Refused as exc:
             self._refuse(exc)
         except (ClientGone, protocol.ProtocolError):
             pass  # nobody to tell
         return None
 
+    def _fork_ahead(self) -> t.Optional[t.Callable[[], None]]:
+        """Fork what may be to run a payload, while the client still makes up its request."""
+        streams = Streams()
+        streams.close_feed()
+        reading, writing = os.pipe()
+        with contextlib.suppress(OSError):
+            fcntl.fcntl(writing, F_SETPIPE_SZ, ORDER_BYTES)
+        pid = os.fork()
+        if pid == 0:
+            os.close(writing)
+            return lambda: self._be_payload(streams, reading)
+        os.close(reading)
+        streams.close_theirs()
+        self.ahead = Ahead(pid, streams, open(writing, "wb"))  # noqa: SIM115 - closed when it has been told all
+        return None
+
+    def _dismiss(self) -> None:
+        """There is nothing to run for what was forked ahead. It is waited for later, as that takes a moment."""
+        if self.ahead and not self.ahead.orders.closed:
+            os.kill(self.ahead.pid, signal.SIGKILL)
+            self.ahead.orders.close()
+            self.ahead.streams.close()
+            self.dismissed = self.ahead.pid
+
+    def _wait_for_dismissed(self) -> None:
+        """So that nothing of this request is left when its end is told."""
+        if self.dismissed:
+            os.waitpid(self.dismissed, 0)
+            self.dismissed = 0
+
     def _refuse(self, refused: Refused) -> None:
+        self._dismiss()
+        self._wait_for_dismissed()
         if refused.stale:
             self.lessons.append((LEARNED_STALE, str(refused)))
         try:
@@ -141,9 +190,9 @@ class Supervisor:
 
     def _run_command(self) -> None:
         self._find_user()
+        self._dismiss()
         self.line.send(protocol.STARTED)
-        self._note_children()
-        streams = Streams(with_input=True)
+        streams = Streams()
         try:
             # Without a function to call in the fork, which is not one then (vfork(2)): a fork of an interpreter takes
             # longer than most commands.
@@ -157,14 +206,19 @@ class Supervisor:
                 preexec_fn=self._become if self.user else None,  # noqa: PLW1509 - there are no threads here
             )
         except OSError as exc:
+            self._wait_for_dismissed()
             self.line.send(protocol.STDERR, os.fsencode("%s: %s\n" % (self.request.argv[0], exc.strerror)))
             self.line.send(protocol.ENDED, b"127" if exc.errno == errno.ENOENT else b"126")
             return
         streams.close_theirs()
         self._converse(streams, process.pid)
 
-    def _run_payload(self) -> t.Optional[t.Callable[[], None]]:
+    def _run_payload(self) -> None:
+        if self.ahead is None:
+            raise Refused("no process could be made")
         payload = self._read_payload()
+        # It compiles the payload while it is found out here how it is to be run.
+        self.ahead.tell(payload)
         self._find_user()
         changed = self.shared.stale()
         if changed:
@@ -175,24 +229,29 @@ class Supervisor:
         if learned:
             self.lessons.append((LEARNED_CODE, learned))
         self.line.send(protocol.STARTED)
-        self._note_children()
-        streams = Streams(with_input=False)
-        pid = os.fork()
-        if pid == 0:
-            return lambda: self._be_payload(streams, payload, place, listing)
-        streams.close_theirs()
+        self.ahead.tell((tuple(self.request), _plain(self.user), tuple(place), listing, learned))
+        self.ahead.orders.close()
         self._tell_agent()
-        self._converse(streams, pid)
-        return None
+        self._converse(self.ahead.streams, self.ahead.pid)
 
-    def _be_payload(
-        self, streams: Streams, payload: bytes, place: children.Place, listing: t.Optional[Listing]
-    ) -> None:
-        self.line.connection.detach()
+    def _be_payload(self, streams: Streams, reading: int) -> None:
+        """In the fork: wait to be told what to be."""
+        self.line.connection.close()
+        with open(reading, "rb") as orders:
+            try:
+                payload = marshal.load(orders)  # noqa: S302 - the supervisor wrote it
+                code = compiled_ahead(payload)
+                request, user, place, listing, learned = marshal.load(orders)  # noqa: S302
+            except (EOFError, ValueError, TypeError):
+                os._exit(0)
+        self.request = protocol.Request(*request)
+        self.user = children.User(*user) if user else None
+        if learned:
+            self.shared.cache.learn(learned)
         children.redirect(*streams.theirs)
         self._become()
-        children.enter(place, self.request)
-        children.run_payload(payload, self.request, self.shared.interpreter, self.shared.warm, listing)
+        children.enter(children.Place(*place), self.request)
+        children.run_payload(payload, code, self.request, self.shared.interpreter, self.shared.warm, listing)
 
     def _note_children(self) -> None:
         """Have a file descriptor that becomes readable when a child has ended."""
@@ -209,6 +268,7 @@ class Supervisor:
             rc = 128 + os.WTERMSIG(status)
             if self.request.dying:
                 rc = self._die_like(os.WTERMSIG(status))
+        self._wait_for_dismissed()
         self.line.send(protocol.ENDED, b"%d" % rc)
 
     def _die_like(self, number: int) -> int:
@@ -293,6 +353,22 @@ class Supervisor:
         own = children.user_site(self.request.assignments.get("HOME", place.home))
         if (own if os.path.isdir(own) else "") != self.shared.interpreter.user_site:
             raise Refused("the user has packages of its own")
+
+
+class Ahead(t.NamedTuple):
+    """A fork that waits to be told what to run."""
+
+    pid: int
+    streams: Streams
+    orders: t.BinaryIO
+
+    def tell(self, order: t.Any) -> None:
+        """Give it one of the things it waits for. If it has been killed, its status will say so."""
+        try:
+            marshal.dump(order, self.orders)
+            self.orders.flush()
+        except BrokenPipeError:
+            pass
 
 
 def _plain(user: t.Optional[children.User]) -> t.Any:
