@@ -26,7 +26,7 @@ from ansible_collections.bakehouse.images.plugins.module_utils._sandbox import s
 RUN_DIRECTORY = Path("/run/bakehouse")
 MARK = "BAKEHOUSE_TEST_SESSION"
 #: Seconds in which what has been told to end must have ended.
-PATIENCE = 10
+PATIENCE = 30
 
 
 def loop_devices(folder: Path) -> set[str]:

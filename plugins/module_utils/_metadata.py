@@ -25,6 +25,8 @@ from ansible_collections.bakehouse.images.plugins.module_utils._errors import Bu
 ENDPOINTS = {"ipv4": "http://169.254.169.254", "ipv6": "http://[fd00:ec2::254]"}
 DOCUMENT = "/latest/dynamic/instance-identity/document"
 TOKEN_SECONDS = 60
+# So many times as long as until a connection is taken may an answer take.
+PATIENCE = 5
 
 _HINT = (
     "Run this on the EC2 instance that is the build host, or say which instance that is"
@@ -144,6 +146,9 @@ def _request(settings: Settings, method: str, path: str, headers: t.Mapping[str,
     except (ValueError, http.client.InvalidURL) as exc:
         raise BuildError("The metadata endpoint %r is not a URL: %s." % (settings.endpoint, exc)) from exc
     try:
+        connection.connect()
+        # Somebody is there, and may be busy.
+        connection.sock.settimeout(settings.timeout_seconds * PATIENCE)
         connection.request(method, url.path.rstrip("/") + path, headers=dict(headers))
         response = connection.getresponse()
         return Answer(response.status, response.read().decode("utf-8", "replace"))

@@ -31,7 +31,7 @@ options:
     type: bool
     default: false
   timeout:
-    description: How many seconds to wait for each answer.
+    description: How many seconds to wait until the service takes a connection. Each answer may take five times as long.
     type: float
     default: 2
 seealso:

@@ -60,7 +60,7 @@ class Playbooks:
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
-            timeout=300,
+            timeout=900,
         )
         return Ran(done.returncode, done.stdout + done.stderr)
 
@@ -88,7 +88,7 @@ def closed(root: Path) -> bool:
     known = record
     return poll(
         lambda: None if state.is_alive(known) else True,
-        timeout_seconds=30,
+        timeout_seconds=120,
         delay_seconds=0.05,
         on_timeout=lambda _waited: AssertionError("the sandbox is still open"),
     )

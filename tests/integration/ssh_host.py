@@ -159,7 +159,7 @@ def sshd(**settings: str) -> Iterator[tuple[int, Path]]:
         finally:
             # Connections have processes of their own, which end when their clients do.
             process.terminate()
-            process.wait(timeout=10)
+            process.wait(timeout=60)
     finally:
         shutil.rmtree(folder)
 
@@ -179,16 +179,16 @@ def _start(folder: Path, settings: Mapping[str, str]) -> tuple[int, subprocess.P
             stdin=subprocess.DEVNULL,
             start_new_session=True,
         )
-        if _starts(process, port):
+        if _starts(process, port, folder / "log"):
             return port, process
         # Another process may have taken the port meanwhile.
     raise AssertionError(f"sshd does not start: {(folder / 'log').read_text()}")
 
 
-def _starts(process: subprocess.Popen[bytes], port: int) -> bool:
+def _starts(process: subprocess.Popen[bytes], port: int, log: Path) -> bool:
     def listens() -> bool:
-        with socket.socket() as client:
-            return client.connect_ex(("127.0.0.1", port)) == 0
+        # Who answers there may be the process that has taken the port.
+        return log.exists() and f"Server listening on 127.0.0.1 port {port}." in log.read_text(encoding="utf-8")
 
     eventually(lambda: process.poll() is not None or listens())
     return process.poll() is None
@@ -239,7 +239,7 @@ def _remove_user(name: str) -> list[str]:
         return []
     left: dict[int, str] = {}
     with contextlib.suppress(AssertionError):
-        eventually(lambda: not _processes_of(uid), seconds=10)
+        eventually(lambda: not _processes_of(uid), seconds=30)
     while running := _processes_of(uid):
         left |= running
         for pid in running:

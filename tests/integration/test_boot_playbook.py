@@ -58,7 +58,7 @@ def play(lab: RunningLab, folder: Path, *arguments: str) -> subprocess.Completed
     scratch.mkdir(exist_ok=True)
     env = {**os.environ, **lab.env, "ANSIBLE_CONFIG": str(CHECKOUT / "ansible.cfg"), "TMPDIR": str(scratch)}
     command = [sys.executable, "-m", "ansible", "playbook", "-i", "localhost,", *arguments, "bakehouse.images.boot"]
-    done = subprocess.run(command, check=False, cwd=folder, env=env, capture_output=True, text=True, timeout=300)
+    done = subprocess.run(command, check=False, cwd=folder, env=env, capture_output=True, text=True, timeout=900)
     print(done.stdout, done.stderr)  # shown by pytest when the test fails
     return done
 

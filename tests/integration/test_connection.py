@@ -19,7 +19,7 @@ import pytest
 from ansible.errors import AnsibleConnectionFailure, AnsibleError, AnsibleFileNotFound
 
 from tests.integration.roots import connect, opened, tiny_root, unpack
-from tests.waiting import eventually
+from tests.waiting import TimeIsUp, eventually, time_limit
 
 if t.TYPE_CHECKING:
     from ansible_collections.bakehouse.images.plugins.connection.chroot import Connection
@@ -70,10 +70,10 @@ def _time_limit() -> Iterator[None]:
     """What hangs fails."""
 
     def ring(_number: int, _frame: object) -> None:
-        raise TimeoutError("the test has not ended within two minutes")
+        raise TimeoutError("the test has not ended within five minutes")
 
     before = signal.signal(signal.SIGALRM, ring)
-    signal.alarm(120)
+    signal.alarm(300)
     yield
     signal.alarm(0)
     signal.signal(signal.SIGALRM, before)
@@ -113,11 +113,11 @@ class TestCommands:
         assert out(image, "sleep 1000 & echo started") == "started\n"
 
     @pytest.mark.parametrize("user", ["root", "app"])
-    def test_a_command_given_up_ends_in_the_image_too(self, sandbox: str, user: str) -> None:
+    def test_a_command_given_up_ends_in_the_image_too(self, sandbox: str, root: Path, user: str) -> None:
         image = connect(ansible_chroot_sandbox=sandbox, ansible_user=user)
-        signal.setitimer(signal.ITIMER_REAL, 1)
-        with pytest.raises(TimeoutError):
-            image.exec_command("tail -f /dev/null & tail -f /dev/null")
+        begun = root / "var/tmp" / f"begun-by-{user}"
+        with time_limit(begun.exists), pytest.raises(TimeIsUp):
+            image.exec_command(f"tail -f /dev/null & : > /var/tmp/{begun.name}; tail -f /dev/null")
         # SIGKILL is sent, not waited for.
         eventually(lambda: "tail\n" not in out(image, "cat /proc/[0-9]*/comm 2>/dev/null || :"))
 
@@ -267,10 +267,15 @@ class TestSmallestImage:
     def test_a_sandbox_that_ends_fails_the_task(self, tiny: Path) -> None:
         with opened(tiny) as record:
             image = connect(ansible_chroot_sandbox=record.name, ansible_chroot_closed_reason="The build failed.")
-            ending = threading.Timer(0.5, os.kill, (record.pid, signal.SIGKILL))
+
+            def end() -> None:
+                eventually((tiny / "begun").exists)
+                os.kill(record.pid, signal.SIGKILL)
+
+            ending = threading.Thread(target=end)
             ending.start()
             with pytest.raises(AnsibleError, match="was closed while a command ran") as caught:
-                image.exec_command("while :; do :; done")
+                image.exec_command(": > /begun; while :; do :; done")
             ending.join()
             assert not isinstance(caught.value, AnsibleConnectionFailure)
             for another in (image, connect(ansible_chroot_sandbox=record.name)):

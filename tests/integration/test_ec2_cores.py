@@ -36,7 +36,7 @@ from ansible_collections.bakehouse.images.plugins.module_utils._plan import appl
 
 from tests.lab_fixture import RunningLab
 
-QUICK = Waiting(timeout_seconds=20, delay_seconds=0.05)
+QUICK = Waiting(timeout_seconds=120, delay_seconds=0.05)
 
 
 class Account:
@@ -46,7 +46,7 @@ class Account:
         self.build, self.next_build = secrets.token_hex(8), secrets.token_hex(8)
         self.lab = lab
         self.client = lab.client("ec2")
-        self.api = Ec2Api(self.client, new_id_seconds=10)
+        self.api = Ec2Api(self.client, new_id_seconds=60)
 
     def snapshot(self, build_id: str | None = None) -> str:
         """Take a build's snapshot of a volume of its own; its id."""

@@ -70,7 +70,7 @@ def test_holds_every_plugin_and_role_of_the_checkout(installed: Path) -> None:
         return {
             str(path.relative_to(root))
             for path in found
-            if path.is_file() and path.suffix not in (".pyc", ".swp", ".tmp")
+            if path.is_file() and "__pycache__" not in path.parts and path.suffix not in (".swp", ".tmp")
         }
 
     assert files(CHECKOUT) == files(installed)

@@ -48,8 +48,8 @@ from ansible_collections.bakehouse.images.plugins.module_utils._sandbox.agent_st
 )
 from ansible_collections.bakehouse.images.plugins.module_utils._sandbox.state import AGENTS_DIR
 
-# Until it says that it is ready. A healthy interpreter takes a tenth of a second.
-START_SECONDS = 10.0
+# Until it says that it is ready. A healthy interpreter takes a tenth of a second, on a machine that is not busy.
+START_SECONDS = 30.0
 BACKLOG = 128
 
 # In the order in which they import one another.

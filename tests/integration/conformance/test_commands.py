@@ -85,14 +85,14 @@ def test_a_command_need_not_read(connection: Connection) -> None:
         pytest.param("sleep 300 &", id="in the background"),
         pytest.param("setsid sleep 300 &", id="in a session of its own"),
         pytest.param("(setsid sleep 300 &) < /dev/null 2> /dev/null;", id="that holds only the output"),
-        pytest.param("for i in $(seq 500); do echo $i; echo $i >&2; sleep 0.01; done &", id="that writes on"),
+        pytest.param("for i in $(seq 30000); do echo $i; echo $i >&2; sleep 0.01; done &", id="that writes on"),
     ],
 )
 def test_a_daemon_is_not_waited_for(connection: Connection, left: str) -> None:
     start = time.monotonic()
     rc, out, _err = connection.exec_command(f"{left} echo started; exit 3")
     assert (rc, b"started\n" in out) == (3, True)
-    assert time.monotonic() - start < 5
+    assert time.monotonic() - start < 250, "each of them takes five minutes at least"
 
 
 def test_text_is_not_read_twice(connection: Connection) -> None:

@@ -44,7 +44,7 @@ def test_the_suite_that_every_connection_of_ansible_passes(image: dict[str, t.An
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=900,
     )
     print(done.stdout, done.stderr)
     assert done.returncode == 0

@@ -131,7 +131,7 @@ def test_another_user_where_temporary_files_are_locked_down(
                 {"ansible.builtin.template": {"src": "report.j2", "dest": f"{place}/report", "mode": "0600"}},
                 {"ansible.builtin.unarchive": {"src": "packed.tgz", "dest": place}},
                 {"ansible.builtin.script": {"cmd": "whoami.sh", "executable": "/bin/sh"}, "register": "script"},
-                {"ansible.builtin.command": "sleep 1", "async": 30, "poll": 0, "register": "job"},
+                {"ansible.builtin.command": "sleep 1", "async": 200, "poll": 0, "register": "job"},
                 {
                     "ansible.builtin.async_status": {"jid": "{{ job.ansible_job_id }}"},
                     "register": "ended",
@@ -192,9 +192,9 @@ def test_another_user_needs_no_setting_at_all(
 def test_tasks_that_take_their_time_run_side_by_side(playbooks: Playbooks, image: Variables) -> None:
     """A task that is polled, one that is left alone and asked for later, one that runs too long; five hosts at once."""
     tasks: Tasks = [
-        {"ansible.builtin.shell": "sleep 2; echo polled", "async": 20, "poll": 1, "register": "polled"},
+        {"ansible.builtin.shell": "sleep 2; echo polled", "async": 200, "poll": 1, "register": "polled"},
         {"ansible.builtin.command": "sleep 300", "async": 1, "poll": 1, "register": "long", "ignore_errors": True},
-        {"ansible.builtin.shell": "sleep 1; exit 3", "async": 20, "poll": 0, "register": "job"},
+        {"ansible.builtin.shell": "sleep 1; exit 3", "async": 200, "poll": 0, "register": "job"},
         {
             "ansible.builtin.async_status": {"jid": "{{ job.ansible_job_id }}"},
             "register": "ended",
@@ -212,8 +212,8 @@ def test_tasks_that_take_their_time_run_side_by_side(playbooks: Playbooks, image
 
 def test_a_task_that_leaves_a_daemon_does_not_hold_the_play(playbooks: Playbooks, image: Variables) -> None:
     tasks: Tasks = [
-        {"ansible.builtin.shell": "sleep 300 & echo started", "register": "started", "timeout": 20},
-        {"ansible.builtin.raw": "sleep 300 & echo started", "register": "raw", "timeout": 20},
+        {"ansible.builtin.shell": "sleep 300 & echo started", "register": "started", "timeout": 200},
+        {"ansible.builtin.raw": "sleep 300 & echo started", "register": "raw", "timeout": 200},
         named("started.stdout == 'started'", "raw.stdout_lines == ['started']"),
     ]
     playbooks.succeed({"image": image}, tasks)

@@ -28,8 +28,8 @@ COUNTERS += ("fs/quota/", "net/netfilter/nf_conntrack_count", "kernel/random/", 
 COUNTERS += ("kernel/hung_task_detect_count", "kernel/perf_event_max_sample_rate")
 
 #: Modules that the kernel loads when anybody mounts something.
-FILESYSTEM_MODULES = ("btrfs", "ext4", "fat", "isofs", "jbd2", "loop", "mbcache", "nls_", "overlay", "vfat", "xfs")
-FILESYSTEM_MODULES += ("blake2b", "crc", "libcrc", "raid6", "xor", "xxhash", "zstd")
+FILESYSTEM_MODULES: tuple[str, ...] = ("btrfs", "ext4", "fat", "isofs", "jbd2", "loop", "mbcache", "nls_", "overlay")
+FILESYSTEM_MODULES += ("vfat", "xfs", "blake2b", "crc", "libcrc", "raid6", "xor", "xxhash", "zstd")
 
 #: Settings of the kernel outside of /proc/sys through which programs are run, or the machine is stopped.
 HELPERS = ("/sys/kernel/uevent_helper", "/sys/power/state", "/sys/power/pm_test", "/proc/cmdline", "/proc/swaps")

@@ -34,7 +34,9 @@ def test_runs_every_stage_and_shows_its_output(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", [NAMES[0], NAMES[3]])
 def test_ends_with_the_first_failure(tmp_path: Path, name: str) -> None:
-    done = run(tmp_path, **{name: "echo the reason; exit 3"})
+    # One that has a stage start meanwhile does not see it end.
+    last = f"sleep 100; echo output of {NAMES[-1]}"
+    done = run(tmp_path, **{name: "echo the reason; exit 3", NAMES[-1]: last})
     assert done.returncode == 1
     assert "the reason" in done.stdout
     assert f"== {name}: FAILED" in done.stdout

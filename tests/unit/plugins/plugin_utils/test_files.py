@@ -45,10 +45,18 @@ def same(one: Path, other: Path) -> bool:
     return subprocess.run(["cmp", one, other], check=False).returncode == 0
 
 
+# A busy machine may take its time; and the same examples each time, so that nothing fails by chance.
+PATIENT = settings(
+    max_examples=25,
+    deadline=None,
+    derandomize=True,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+
 PARTS = st.lists(st.tuples(st.integers(0, 5 * MIB), st.integers(1, 200 * KIB)), max_size=8)
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@PATIENT
 @given(parts=PARTS, beyond=st.integers(0, 4 * MIB))
 def test_whatever_holes_there_are(tmp_path: Path, parts: list[tuple[int, int]], beyond: int) -> None:
     there, here = tmp_path / "there", tmp_path / "here"
@@ -97,7 +105,7 @@ def receive(there: Path, here: Path) -> Outcome:
         return LocalTransport().run(["/bin/sh", "-c", _files.READ_FILE, "sh", str(there)], stdout=stream)
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@PATIENT
 @given(parts=PARTS, beyond=st.integers(0, 4 * MIB))
 def test_whatever_holes_there_are_come_back(tmp_path: Path, parts: list[tuple[int, int]], beyond: int) -> None:
     there, here = tmp_path / "there", tmp_path / "here"

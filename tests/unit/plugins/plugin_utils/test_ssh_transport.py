@@ -17,9 +17,10 @@ from pathlib import Path
 import pytest
 from ansible import constants as C
 from ansible_collections.bakehouse.images.plugins.module_utils._errors import BuildError, NotFound, Refused
-from ansible_collections.bakehouse.images.plugins.module_utils._wait import poll
 from ansible_collections.bakehouse.images.plugins.plugin_utils._ssh_transport import SshTransport
 from ansible_collections.bakehouse.images.plugins.plugin_utils._transport import Outcome
+
+from tests.waiting import TimeIsUp, eventually, time_limit
 
 # The last word is the text. "-O" asks about a shared connection, which there is.
 RUNS_IT = """#!/bin/sh
@@ -239,7 +240,7 @@ class TestFailures:
         pid = tmp_path / "pid"
         with pytest.raises(BuildError, match="ended while a command ran there; the command was killed. .*Broken pipe"):
             reached_by(ssh).run(["sh", "-c", f"echo $$ > {pid}; touch {tmp_path}/lose; sleep 1000"])
-        eventually_gone(int(pid.read_text()))
+        eventually(lambda: not Path(f"/proc/{int(pid.read_text())}").exists())
 
     def test_a_login_shell_that_runs_nothing(self, ssh: Path) -> None:
         ssh.write_text("#!/bin/sh\necho This account is currently not available.\nexit 1\n")
@@ -247,29 +248,8 @@ class TestFailures:
             reached_by(ssh).run(["true"])
 
 
-class TimeIsUp(Exception):
-    pass
-
-
 def test_a_command_given_up_is_ended(transport: SshTransport, tmp_path: Path) -> None:
-    def ring(_number: int, _frame: object) -> None:
-        raise TimeIsUp
-
-    before = signal.signal(signal.SIGALRM, ring)
-    signal.setitimer(signal.ITIMER_REAL, 1)
-    try:
-        with pytest.raises(TimeIsUp):
-            transport.run(["sh", "-c", 'echo $$ > "$1"; sleep 1000', "sh", str(tmp_path / "pid")], stdin=b"x")
-    finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, before)
-    eventually_gone(int((tmp_path / "pid").read_text()))
-
-
-def eventually_gone(pid: int) -> None:
-    poll(
-        lambda: None if Path(f"/proc/{pid}").exists() else True,
-        timeout_seconds=10,
-        delay_seconds=0.01,
-        on_timeout=lambda _waited: AssertionError(f"{pid} still runs"),
-    )
+    pid = tmp_path / "pid"
+    with time_limit(lambda: pid.exists() and pid.read_text()), pytest.raises(TimeIsUp):
+        transport.run(["sh", "-c", 'echo $$ > "$1"; sleep 1000', "sh", str(pid)], stdin=b"x")
+    eventually(lambda: not Path(f"/proc/{int(pid.read_text())}").exists())

@@ -19,7 +19,7 @@ from ansible_collections.bakehouse.images.plugins.plugin_utils._sweep_plan impor
     show_age,
     table,
 )
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 BUILD = "0123456789abcdef"
@@ -121,6 +121,7 @@ def test_ages_are_short(seconds: float, shown: str) -> None:
     assert show_age(seconds) == shown
 
 
+@settings(deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
 @given(
     st.lists(st.tuples(st.sampled_from(["", "a", "b"]), st.sampled_from([BUILD, OTHER]), st.booleans()), max_size=8),
     st.lists(st.tuples(st.sampled_from(["a", "b"]), st.sampled_from(["alive", "dead", "unknown"])), max_size=6),

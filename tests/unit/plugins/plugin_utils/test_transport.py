@@ -14,8 +14,9 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.bakehouse.images.plugins.module_utils._errors import NotFound
-from ansible_collections.bakehouse.images.plugins.module_utils._wait import poll
 from ansible_collections.bakehouse.images.plugins.plugin_utils._transport import LocalTransport, Outcome
+
+from tests.waiting import TimeIsUp, eventually, time_limit
 
 
 def shell(script: str, *arguments: str, stdin: bytes | t.BinaryIO | None = None) -> Outcome:
@@ -84,30 +85,11 @@ def test_all_that_was_written_before_the_end_arrives() -> None:
     assert len(done.out) == 3000000
 
 
-class TimeIsUp(Exception):
-    pass
-
-
 def test_a_command_given_up_is_ended(tmp_path: Path) -> None:
-    def ring(_number: int, _frame: object) -> None:
-        raise TimeIsUp
-
-    before = signal.signal(signal.SIGALRM, ring)
-    signal.setitimer(signal.ITIMER_REAL, 0.5)
-    try:
-        with pytest.raises(TimeIsUp):
-            shell('echo $$ > "$1"; sleep 1000', str(tmp_path / "pid"))
-    finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, before)
-    pid = int((tmp_path / "pid").read_text())
-    gone = poll(
-        lambda: None if Path(f"/proc/{pid}").exists() else True,
-        timeout_seconds=10,
-        delay_seconds=0.01,
-        on_timeout=lambda _waited: AssertionError("it still runs"),
-    )
-    assert gone
+    pid = tmp_path / "pid"
+    with time_limit(lambda: pid.exists() and pid.read_text()), pytest.raises(TimeIsUp):
+        shell('echo $$ > "$1"; sleep 1000', str(pid))
+    eventually(lambda: not Path(f"/proc/{int(pid.read_text())}").exists())
 
 
 def test_the_prefix_stands_before_each_command() -> None:
