@@ -28,6 +28,7 @@ NOT_CONTENT = frozenset(
         "bake_build_instance",
         "bake_command_wrapper",
         "bake_device_name",
+        "bake_cancel_timeout",
         "bake_device_timeout",
         "bake_fingerprint_vars",
         "bake_force",

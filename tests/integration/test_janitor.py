@@ -1,0 +1,42 @@
+# Copyright (c) 2026, the bakehouse.images authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""A build whose ansible-playbook is ended from outside is cleaned up all the same."""
+
+from __future__ import annotations
+
+import json
+import signal
+
+import pytest
+
+from tests.integration.killing import start_build
+from tests.integration.project import Cloud, Project, host_state
+from tests.waiting import eventually
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
+def test_an_ended_build_is_cleaned_up(project: Project, cloud: Cloud, source_ami: str, number: int) -> None:
+    before = host_state()
+    manifest = project.folder / "web.json"
+    project.images(
+        web={
+            "bake_image_name": "web",
+            "bake_source": source_ami,
+            "bake_provision": [{"shell": "sleep 600"}],
+            "bake_manifest": str(manifest),
+        }
+    )
+    with start_build(project) as build:
+        build.wait_for_command("sleep 600")
+        build.end(number)
+    report = project.folder / "web.json.cancelled"
+    eventually(report.exists, seconds=300)
+    eventually(lambda: not build.janitors(), seconds=60)
+    said = json.loads(report.read_text())
+    print((project.folder / ".ansible/bakehouse/janitor.log").read_text())
+    assert sorted(one["type"] for one in said["removed"]) == ["sandbox", "volume"]
+    assert said["left"] == []
+    assert cloud.leftovers() == []
+    assert host_state() == before
