@@ -12,6 +12,7 @@ import pytest
 
 from tests.disks import loop_device
 from tests.integration.build_fixtures import _source_ami, cloud, project, source_ami
+from tests.integration.registry import locked_registry, registry
 from tests.integration.source_image import debian_root
 from tests.integration.ssh_host import ssh_host, ssh_password_host
 from tests.lab_fixture import _session_lab, lab
@@ -38,8 +39,10 @@ __all__ = (
     "cloud",
     "debian_tarball",
     "lab",
+    "locked_registry",
     "loop_device",
     "project",
+    "registry",
     "source_ami",
     "ssh_host",
     "ssh_password_host",
