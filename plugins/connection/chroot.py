@@ -218,6 +218,7 @@ with from_bytecode():
     from ansible_collections.bakehouse.images.plugins.plugin_utils._agent_client import Replay
     from ansible_collections.bakehouse.images.plugins.plugin_utils._agent_route import connect_by_known_route
     from ansible_collections.bakehouse.images.plugins.plugin_utils._module_payload import recognise
+    from ansible_collections.bakehouse.images.plugins.plugin_utils._not_started import not_started, policy
     from ansible_collections.bakehouse.images.plugins.plugin_utils._option_definitions import know_options, note_options
     from ansible_collections.bakehouse.images.plugins.plugin_utils._power import power_command
 
@@ -248,6 +249,12 @@ NO_RESTART = (
     "Refused: {0}. This host is an image, which is not running: it cannot be restarted or stopped, and the build host "
     "is not restarted in its place. Leave the task out where ansible_facts.is_chroot is true; what needs a running "
     "system goes into the first boot of the image."
+)
+
+NOT_STARTED = (
+    "Cannot be done: {0}. This host is an image, which is not running, and what cannot be done in it is to fail "
+    "(bake_on_not_done, or BAKEHOUSE_STAND_INS in the environment). All else that the task asks for was done. "
+    "A unit that is enabled starts when the image boots: leave the state out where ansible_facts.is_chroot is true."
 )
 
 
@@ -295,8 +302,12 @@ class Connection(LocalConnection):
             raise AnsibleError(NO_RESTART.format(refused))
         argv = [self._option("executable"), "-c", command]
         if sudoable and self.become and self.become.expect_prompt():
-            return self._exec_with_dialogue(argv, user, in_data)
-        return self._run(argv, user, stdin=in_data or None, payload=recognise(command, in_data))
+            outcome = self._exec_with_dialogue(argv, user, in_data)
+        else:
+            outcome = self._run(argv, user, stdin=in_data or None, payload=recognise(command, in_data))
+        if (left_out := not_started(outcome[1])) and not self._play_context.check_mode:
+            self._note(left_out, policy(command, self._open_session().record.environment))
+        return outcome
 
     def put_file(self, in_path: str, out_path: str) -> None:
         """Copy a file of the controller to the path, as the image sees it."""
@@ -440,6 +451,17 @@ class Connection(LocalConnection):
         if self._line:
             self._line.close()
             self._line = None
+
+    def _note(self, left_out: str, wanted: str) -> None:
+        """Note what a module has left out, beside what the stand-ins of commands note."""
+        from ansible_collections.bakehouse.images.plugins.module_utils._sandbox.stand_ins import NOTES
+
+        if wanted == "no":
+            return
+        note = f"echo {shlex.quote(left_out)} >> {NOTES}"
+        self._run([self._option("executable"), "-c", note], "root")
+        if wanted == "fail":
+            raise AnsibleError(NOT_STARTED.format(left_out))
 
     def _file_argv(self, script: str, path: str) -> list[str]:
         return [self._option("executable"), "-c", script, "sh", path]

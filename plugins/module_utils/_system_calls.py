@@ -24,6 +24,7 @@ CLONE_NEWUTS = 0x04000000
 CLONE_NEWIPC = 0x08000000
 CLONE_NEWUSER = 0x10000000
 CLONE_NEWPID = 0x20000000
+CLONE_NEWNET = 0x40000000
 
 # mount(2)
 MS_RDONLY = 0x1
@@ -198,6 +199,7 @@ def openat2(directory: int, path: str, *, flags: int, mode: int = 0, resolve: in
 
 __all__ = (
     "CLONE_NEWIPC",
+    "CLONE_NEWNET",
     "CLONE_NEWNS",
     "CLONE_NEWPID",
     "CLONE_NEWUSER",

@@ -16,7 +16,7 @@ description:
     own, held open by one process. Nothing of it is seen in the build host's mounts.
   - Tasks run in it over the connection P(bakehouse.images.chroot#connection).
   - Mounts, processes and the hostname inside are apart from those of the build host, and from those of other sandboxes.
-    The network is the build host's.
+    The network is the build host's, unless O(network) says otherwise.
   - Closing ends whatever still runs inside and lets the kernel drop the mounts, so it cannot fail for something being
     busy. Afterwards the device is free, and its file systems have been checked.
   - A sandbox whose process was killed is closed already, but for what was lent to the image; closing it, or opening it
@@ -88,6 +88,26 @@ options:
         setting up the network, but it can mount C(devtmpfs) and a writable C(/proc/sys), and change what is there.
     type: bool
     default: true
+  network:
+    description:
+      - V(host) leaves the image in the network of this machine, without rights over it.
+      - V(none) gives it a network of its own with nothing but a loopback interface, in which neither this machine's
+        services, nor its neighbours, nor an instance metadata service can be reached. All ports are free there, also
+        those below 1024.
+    type: str
+    choices: [host, none]
+    default: host
+  on_not_done:
+    description:
+      - What happens when a task asks for what only a running machine can do, such as starting a service, C(sysctl -w)
+        or C(modprobe).
+      - V(ignore) has the command end well, and lists it in RV(not_done). V(fail) lists it too, and has the command or
+        the task fail.
+      - The variable E(BAKEHOUSE_STAND_INS) in the environment of a task, with the same values, is stronger. With V(no)
+        there, the command itself runs.
+    type: str
+    choices: [ignore, fail]
+    default: ignore
   build_id:
     description:
       - The build that the sandbox belongs to. It is noted, so that the sandbox can be found.
@@ -217,6 +237,16 @@ sandbox:
       returned: success
       type: str
       sample: private
+    network:
+      description: Whose network it has.
+      returned: success
+      type: str
+      sample: host
+    on_not_done:
+      description: What happens when a task asks for what only a running machine can do.
+      returned: success
+      type: str
+      sample: ignore
     mounts:
       description: What is mounted in it, in order.
       returned: success
@@ -295,12 +325,12 @@ killed:
       sample: [/var/log/nginx/error.log]
 not_done:
   description:
-    - Commands that only a running machine can do, such as C(sysctl -w) and C(modprobe), each once. They ended well, and
-      did nothing.
+    - Commands that only a running machine can do, such as C(sysctl -w) and C(systemctl start), each once. They did
+      nothing. What a task asked M(ansible.builtin.systemd_service) for stands here as the command for it.
   returned: O(state=absent)
   type: list
   elements: str
-  sample: [sysctl -w net.ipv4.ip_forward=1, modprobe br_netfilter]
+  sample: [sysctl -w net.ipv4.ip_forward=1, modprobe br_netfilter, systemctl start nginx]
 trimmed_bytes:
   description: How many bytes the file systems have told the device they do not need.
   returned: O(state=absent)
@@ -341,6 +371,7 @@ from ansible_collections.bakehouse.images.plugins.module_utils._errors import Bu
 from ansible_collections.bakehouse.images.plugins.module_utils._module import fail
 from ansible_collections.bakehouse.images.plugins.module_utils._plan import plan_diff
 from ansible_collections.bakehouse.images.plugins.module_utils._run import LocalRunner
+from ansible_collections.bakehouse.images.plugins.module_utils._sandbox import network, stand_ins
 from ansible_collections.bakehouse.images.plugins.module_utils._sandbox.closing import close_sandbox, find_open
 from ansible_collections.bakehouse.images.plugins.module_utils._sandbox.entry import describe_sandbox
 from ansible_collections.bakehouse.images.plugins.module_utils._sandbox.opening import (
@@ -364,6 +395,8 @@ def argument_spec() -> t.Dict[str, t.Any]:
         "copy_files": {"type": "list", "elements": "path"},
         "dev": {"type": "str", "choices": ["private", "host"], "default": "private"},
         "user_namespace": {"type": "bool", "default": True},
+        "network": {"type": "str", "choices": list(network.CHOICES), "default": network.HOST},
+        "on_not_done": {"type": "str", "choices": [stand_ins.IGNORE, stand_ins.FAIL], "default": stand_ins.IGNORE},
         "build_id": {"type": "str"},
         "owner": {"type": "str", "default": ""},
         "expires": {"type": "int"},
@@ -374,7 +407,8 @@ def argument_spec() -> t.Dict[str, t.Any]:
 
 def open_request(params: t.Mapping[str, t.Any]) -> OpenRequest:
     """The options as the core takes them."""
-    copied = ("name", "device", "root", "partition", "dev", "user_namespace", "build_id", "owner", "expires")
+    copied = ("name", "device", "root", "partition", "dev", "user_namespace", "network", "on_not_done")
+    copied += ("build_id", "owner", "expires")
     return OpenRequest(
         mount_options=tuple(params["mount_options"]),
         chroot_mounts=tuple(params["chroot_mounts"]),

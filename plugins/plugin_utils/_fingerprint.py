@@ -38,6 +38,7 @@ NOT_CONTENT = frozenset(
         "bake_manifest",
         "bake_merge_actions",
         "bake_on_error",
+        "bake_on_not_done",
         "bake_output_checksum",
         "bake_output_directory",
         "bake_output_file",

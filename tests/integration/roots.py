@@ -17,7 +17,7 @@ from pathlib import Path
 from ansible.playbook.play_context import PlayContext
 from ansible.plugins.loader import connection_loader
 from ansible_collections.bakehouse.images.plugins.module_utils._run import LocalRunner
-from ansible_collections.bakehouse.images.plugins.module_utils._sandbox import state
+from ansible_collections.bakehouse.images.plugins.module_utils._sandbox import entry, state
 from ansible_collections.bakehouse.images.plugins.module_utils._sandbox.closing import close_sandbox
 from ansible_collections.bakehouse.images.plugins.module_utils._sandbox.opening import OpenRequest, open_sandbox
 
@@ -54,13 +54,26 @@ def tiny_root(source: Path, root: Path) -> Path:
 
 
 @contextlib.contextmanager
-def opened(root: Path) -> Iterator[state.SandboxRecord]:
-    """The sandbox on a directory."""
+def opened(root: Path, **options: t.Any) -> Iterator[state.SandboxRecord]:
+    """The sandbox on a directory, with these options of C(OpenRequest)."""
     name = f"test-{uuid.uuid4().hex[:12]}"
     try:
-        yield open_sandbox(OpenRequest(name=name, root=str(root)), runner=LocalRunner()).record
+        yield open_sandbox(OpenRequest(name=name, root=str(root), **options), runner=LocalRunner()).record
     finally:
         close_sandbox(name, runner=LocalRunner())
+
+
+def install(record: state.SandboxRecord, *packages: str, update: bool = True) -> None:
+    """Install Debian packages in a sandbox, no more than they need."""
+    apt = "apt-get -qq -o Acquire::Languages=none -o Dpkg::Options::=--force-unsafe-io"
+    script = f"{apt} install -y --no-install-recommends {' '.join(packages)}"
+    argv = entry.enter_argv(
+        record,
+        ["/bin/sh", "-ec", f"{apt} update; {script}" if update else script],
+        environment={"DEBIAN_FRONTEND": "noninteractive"},
+    )
+    done = subprocess.run(argv, check=False, stdin=subprocess.DEVNULL, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 @contextlib.contextmanager

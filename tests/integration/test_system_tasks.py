@@ -57,6 +57,10 @@ HARDENING: Tasks = [
     {"ansible.builtin.systemd_service": {"name": "cron", "state": "reloaded", "daemon_reload": True}},
     {"ansible.builtin.command": "systemctl restart cron"},
     {"ansible.builtin.command": "service cron restart"},
+    {"ansible.builtin.command": "/etc/init.d/cron start"},
+    {"ansible.builtin.command": "systemctl enable --now fstrim.timer"},
+    {"ansible.builtin.command": "localectl set-locale LANG=C.UTF-8"},
+    {"ansible.builtin.command": "loginctl enable-linger www-data"},
     {"ansible.builtin.command": "systemctl is-system-running", "register": "running", "failed_when": "running.rc == 0"},
     {"ansible.builtin.assert": {"that": ["running.stdout == 'offline'", "ansible_facts.is_chroot"]}},
 ]
@@ -90,7 +94,11 @@ def test_a_hardening_role_runs_to_its_end(root: Path, tmp_path: Path) -> None:
         "modprobe -r cramfs",
         "timedatectl set-ntp true",
         "swapoff -a",
+        "systemctl restart cron",
+        "systemctl reload cron",
         "service cron restart",
+        "/etc/init.d/cron start",
+        "systemctl start fstrim.timer",
     )
     assert report.killed == ()
     assert (root / "etc/hostname").read_text() == "locked-down\n"
@@ -100,6 +108,9 @@ def test_a_hardening_role_runs_to_its_end(root: Path, tmp_path: Path) -> None:
     mounts = [line.split()[1] for line in (root / "etc/fstab").read_text().splitlines() if "noexec" in line]
     assert mounts == ["/tmp", "/dev/shm", "/var/volatile"]
     assert (root / "etc/systemd/system/multi-user.target.wants/cron.service").is_symlink()
+    assert (root / "etc/systemd/system/timers.target.wants/fstrim.timer").is_symlink()
+    assert (root / "etc/default/locale").read_text() == "LANG=C.UTF-8\n"
+    assert (root / "var/lib/systemd/linger/www-data").exists()
     assert not (root / "run/bakehouse").exists()
 
 
@@ -111,6 +122,12 @@ def test_stand_ins_leave_alone_what_only_asks(root: Path) -> None:
         assert enter(record, "timedatectl set-timezone Mars/Olympus").returncode == 1
         assert said(record, "loginctl enable-linger www-data; ls /var/lib/systemd/linger") == "www-data"
         assert enter(record, "insmod").returncode == 1
+        assert enter(record, "systemctl is-active cron").stdout == "inactive\n"
+        assert [enter(record, f"systemctl {ask} cron").returncode for ask in ("is-active", "is-failed", "status")] == [
+            *(3, 1, 3)
+        ]
+        assert said(record, "systemctl is-system-running || true; systemctl is-enabled cron") == "offline\nenabled"
+        assert enter(record, "/etc/init.d/cron status").returncode == 3
         assert said(record, "cat /run/bakehouse/not-done") == ""
 
 
@@ -129,8 +146,37 @@ def test_who_wants_the_commands_themselves_says_so(root: Path, tmp_path: Path) -
                 "that": ["'not done' in done.stderr", "done.stdout == 'kernel.kptr_restrict = 2'"]
             }
         },
+        {
+            "block": [
+                {
+                    "ansible.builtin.service": {"name": "cron", "enabled": False, "state": "restarted"},
+                    "environment": {"BAKEHOUSE_STAND_INS": "fail"},
+                },
+                {"ansible.builtin.fail": {"msg": "It was restarted."}},
+            ],
+            "rescue": [
+                {
+                    "ansible.builtin.assert": {
+                        "that": "'Cannot be done: systemctl restart cron.' in ansible_failed_result.msg"
+                    }
+                },
+            ],
+        },
+        {
+            "ansible.builtin.command": "systemctl is-enabled cron",
+            "register": "enabled",
+            "failed_when": "enabled.rc == 0",
+        },
+        {
+            "ansible.builtin.service": {"name": "cron", "state": "restarted"},
+            "environment": {"BAKEHOUSE_STAND_INS": "no"},
+        },
     ]
-    Playbooks(tmp_path).succeed(on(root), tasks)
+    with opened(root) as record:
+        host = {"image": {"ansible_connection": CHROOT, "ansible_chroot_sandbox": record.name}}
+        Playbooks(tmp_path).succeed(host, tasks, gather_facts=True)
+        report = close_sandbox(record.name, runner=LocalRunner())
+    assert report.not_done == ("sysctl -w kernel.kptr_restrict=2", "systemctl restart cron")
 
 
 def test_a_command_that_the_image_lacks_stays_missing(root: Path) -> None:

@@ -26,7 +26,7 @@ import inspect
 import shlex
 import typing as t
 
-from ansible_collections.bakehouse.images.plugins.module_utils._sandbox import stand_ins, user_entry
+from ansible_collections.bakehouse.images.plugins.module_utils._sandbox import network, stand_ins, user_entry
 
 if t.TYPE_CHECKING:
     from ansible_collections.bakehouse.images.plugins.module_utils._sandbox.state import SandboxRecord
@@ -103,6 +103,8 @@ def describe_sandbox(record: SandboxRecord) -> t.Dict[str, t.Any]:
         "host_path": image_root(record),
         "enter_command": shlex.join(enter_argv(record, ["/bin/sh"], environment={"TERM": "xterm"})),
         "user_namespace": record.user_namespace,
+        "network": record.network,
+        "on_not_done": (record.environment or {}).get(stand_ins.VARIABLE, stand_ins.IGNORE),
         "dev": record.dev,
         "mounts": [dataclasses.asdict(mount) for mount in record.mounts],
         "kernels": list(record.kernels),
@@ -115,6 +117,8 @@ def describe_sandbox(record: SandboxRecord) -> t.Dict[str, t.Any]:
 def _root_argv(record: SandboxRecord) -> t.List[str]:
     root = image_root(record)
     joined = ["nsenter", "--target", str(record.pid), "--mount", "--uts", "--ipc", "--pid"]
+    if record.network == network.NONE:
+        joined.append("--net")
     place = ["--root=" + root, "--wd=" + root, "--"]
     if record.user_namespace:
         return joined + ["--user"] + place
@@ -124,9 +128,11 @@ def _root_argv(record: SandboxRecord) -> t.List[str]:
 
 def _user_argv(record: SandboxRecord, user: str) -> t.List[str]:
     numbers = ",".join(str(number) for number in DROPPED_CAPABILITIES.values())
-    namespace = "1" if record.user_namespace else "0"
+    joined = ["pid", "uts", "ipc", "mnt"]
+    joined += ["net"] if record.network == network.NONE else []
+    joined += ["user"] if record.user_namespace else []
     program = [record.python, "-I", "-S", "-c", inspect.getsource(user_entry)]
-    return program + [str(record.pid), record.image_path, namespace, numbers, user]
+    return program + [str(record.pid), record.image_path, ",".join(joined), numbers, user]
 
 
 __all__ = ("DROPPED_CAPABILITIES", "ENVIRONMENT", "PATH", "describe_sandbox", "enter_argv", "image_root")

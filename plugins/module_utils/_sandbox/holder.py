@@ -29,7 +29,7 @@ import typing as t
 from ansible_collections.bakehouse.images.plugins.module_utils import _errors
 from ansible_collections.bakehouse.images.plugins.module_utils import _inside as paths
 from ansible_collections.bakehouse.images.plugins.module_utils import _system_calls as ns
-from ansible_collections.bakehouse.images.plugins.module_utils._sandbox import lending, mounts, stand_ins
+from ansible_collections.bakehouse.images.plugins.module_utils._sandbox import lending, mounts, network, stand_ins
 from ansible_collections.bakehouse.images.plugins.module_utils._sandbox.holding import hold
 from ansible_collections.bakehouse.images.plugins.module_utils._sandbox.image import inspect_image
 from ansible_collections.bakehouse.images.plugins.module_utils._sandbox.state import IMAGE_PATH
@@ -61,6 +61,8 @@ class HolderRequest:
         virtual_mounts: the file systems of the sandbox itself, made after the image was looked at.
         nodes: block devices the image gets nodes for.
         lent: files to lend.
+        network: see network.CHOICES.
+        on_not_done: see stand_ins.
         watch_pid: close when this process ends.
         idle_seconds: close when nothing was entered for so long; 0 for never.
     """
@@ -71,6 +73,8 @@ class HolderRequest:
     nodes: t.Tuple[mounts.BlockNode, ...] = ()
     lent: t.Tuple[lending.LentFile, ...] = ()
     user_namespace: bool = True
+    network: str = network.HOST
+    on_not_done: str = stand_ins.IGNORE
     watch_pid: t.Optional[int] = None
     idle_seconds: float = 0
 
@@ -140,6 +144,9 @@ class _Opening:
         request = self.request
         # Here and not before the fork: pivot_root(2) moves every process of the mount namespace.
         ns.unshare(ns.CLONE_NEWNS | (0 if request.user_namespace else ns.CLONE_NEWUTS | ns.CLONE_NEWIPC))
+        # Before sysfs is mounted, which shows the interfaces of whoever has mounted it.
+        if request.network == network.NONE:
+            network.unshare_network()
         ns.mount(None, "/", None, ns.MS_REC | ns.MS_PRIVATE)
         ns.mount("bakehouse", request.base, "tmpfs", ns.MS_NOSUID | ns.MS_NODEV, "mode=0755")
         os.mkdir(self.root, 0o755)
@@ -188,13 +195,14 @@ class _Opening:
     def _lend(self) -> None:
         # Over whatever /run is: it may be the build host's own, where nothing may be written.
         mounts.make_mount(self.root, mounts.Mount("lent", lending.LENT_DIR, "tmpfs", "nosuid,nodev,mode=0755"))
-        stand_ins.put_in_place(self.root)
+        stand_ins.put_in_place(self.root, self.request.on_not_done)
         own_run = any(mount.target == "/run" and mount.filesystem == "tmpfs" for mount in self.request.virtual_mounts)
         if own_run:
             paths.make_directory(self.root, "/run/lock", 0o1777)
         lent = list(self.request.lent)
         if paths.status(self.root, "/usr/sbin/invoke-rc.d"):
             lent.append(lending.POLICY_RC_D)
+        lent += stand_ins.files_to_lend(self.root)
         for one in lent:
             self.loans.append(lending.lend(self.root, one, own_run=own_run))
 

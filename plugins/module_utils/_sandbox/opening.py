@@ -23,7 +23,13 @@ from ansible_collections.bakehouse.images.plugins.module_utils._errors import (
     NotFound,
     Refused,
 )
-from ansible_collections.bakehouse.images.plugins.module_utils._sandbox import checking, image_mounts, state
+from ansible_collections.bakehouse.images.plugins.module_utils._sandbox import (
+    checking,
+    image_mounts,
+    network,
+    stand_ins,
+    state,
+)
 from ansible_collections.bakehouse.images.plugins.module_utils._sandbox.agent_state import forget_dead_agents
 from ansible_collections.bakehouse.images.plugins.module_utils._sandbox.closing import clear_dead
 from ansible_collections.bakehouse.images.plugins.module_utils._sandbox.entry import ENVIRONMENT
@@ -57,6 +63,8 @@ class OpenRequest:
         copy_files: files of the build host that the image is lent; None for /etc/resolv.conf.
         dev: C(private), or C(host) for all devices of the build host.
         user_namespace: False leaves out the user namespace, and with it the strongest part of the isolation.
+        network: C(host) for the build host's, C(none) for one in which there is nothing else.
+        on_not_done: C(ignore) what only a running machine can do, or C(fail).
         watch_pid: close with this process of the build host.
         idle_seconds: close when nothing was entered for so long; 0 for never.
         owner: the owner of its build, to be noted.
@@ -72,6 +80,8 @@ class OpenRequest:
     copy_files: t.Optional[t.Tuple[str, ...]] = None
     dev: str = "private"
     user_namespace: bool = True
+    network: str = network.HOST
+    on_not_done: str = stand_ins.IGNORE
     build_id: t.Optional[str] = None
     watch_pid: t.Optional[int] = None
     idle_seconds: float = 0
@@ -162,6 +172,8 @@ def check_request(request: OpenRequest) -> None:
         problems.append("mount_options belong to device, not to root: a directory is already mounted.")
     if request.dev not in ("private", "host"):
         problems.append("dev is private or host, not %r." % request.dev)
+    if request.network not in network.CHOICES:
+        problems.append("network is host or none, not %r." % request.network)
     problems += image_mounts.parse_chroot_mounts(request.chroot_mounts)[1]
     problems += image_mounts.check_mount_options(request.mount_options)
     if problems:
@@ -200,6 +212,8 @@ def plan_opening(request: OpenRequest, *, runner: Runner, state_dir: str = state
         nodes=nodes,
         lent=lent,
         user_namespace=request.user_namespace,
+        network=request.network,
+        on_not_done=request.on_not_done,
         watch_pid=request.watch_pid,
         idle_seconds=request.idle_seconds,
     )
@@ -285,6 +299,9 @@ def _start(request: OpenRequest, plan: OpenPlan, state_dir: str, python: str) ->
 def _record(request: OpenRequest, asked: HolderRequest, pid: int, facts: t.Mapping[str, t.Any]) -> state.SandboxRecord:
     own = [Mount(**mount) for mount in facts["image_mounts"]]
     every = [*own, *asked.virtual_mounts]
+    environment = dict(ENVIRONMENT)
+    if request.on_not_done == stand_ins.FAIL:
+        environment[stand_ins.VARIABLE] = stand_ins.FAIL
     return state.SandboxRecord(
         name=request.name,
         pid=pid,
@@ -295,11 +312,12 @@ def _record(request: OpenRequest, asked: HolderRequest, pid: int, facts: t.Mappi
         device=os.path.realpath(request.device) if request.device else None,
         build_id=request.build_id,
         dev=request.dev,
+        network=request.network,
         image_python=facts["image_python"],
         architecture=facts["architecture"],
         kernels=tuple(facts["kernels"]),
         os_release=facts["os_release"],
-        environment=dict(ENVIRONMENT),
+        environment=environment,
         mounts=tuple(state.MountRecord(one.source, one.target, one.filesystem, one.options) for one in every),
         devices=tuple(dict.fromkeys(one.source for one in asked.image_mounts)) if request.device else (),
         lent=tuple(facts["lent"]),

@@ -67,6 +67,7 @@ class SandboxRecord:
         device: the block device the root was found on, when it was given one.
         partition: number of the root's partition; None when the file system fills the device.
         devices: block devices whose file systems are mounted in the sandbox, in the order of mounting.
+        network: C(host) for the build host's, C(none) for one of its own.
         environment: variables for everything that is run in the sandbox.
         python: the interpreter of the build host that opened the sandbox.
         image_python: the image's own interpreter as the image sees it; None when it has none.
@@ -86,6 +87,7 @@ class SandboxRecord:
     partition: t.Optional[int] = None
     build_id: t.Optional[str] = None
     dev: str = "private"
+    network: str = "host"
     image_path: str = IMAGE_PATH
     python: str = "/usr/bin/python3"
     image_python: t.Optional[str] = None

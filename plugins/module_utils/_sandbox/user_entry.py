@@ -11,8 +11,8 @@ It stands on the standard library alone, because its text is what is run (C(pyth
 the sandbox is. nsenter(1) can set ids, but not a user's groups; sudo, su and setpriv may be missing in an
 image. Users and groups are looked up in the image's own files, after its root was entered.
 
-Arguments: the holder's process id, the image's path in the holder's tree, C(1) when there is a user
-namespace to join, the capabilities to drop (numbers, joined by commas), the user, and the command.
+Arguments: the holder's process id, the image's path in the holder's tree, the namespaces to join and the
+capabilities to drop (names and numbers, joined by commas), the user, and the command.
 """
 
 from __future__ import annotations
@@ -33,22 +33,22 @@ def require(result: int) -> None:
         raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
 
 
-def join(pid: int, image: str, user_namespace: bool, dropped: list[int]) -> None:
+def join(pid: int, image: str, kinds: list[str], dropped: list[int]) -> None:
     """Join the sandbox. All is opened before anything is joined, and the user namespace comes last, as joining
     the others takes rights that are gone then; so the capabilities are dropped after that."""
     base = "/proc/%d" % pid
     root = os.open(base + "/root" + image, os.O_RDONLY | os.O_DIRECTORY)
-    kinds = ["pid", "uts", "ipc", "mnt"] + (["user"] if user_namespace else [])
-    handles = [os.open("%s/ns/%s" % (base, kind), os.O_RDONLY) for kind in kinds]
-    for handle in handles[:4]:
-        require(libc.setns(handle, 0))
+    handles = {kind: os.open("%s/ns/%s" % (base, kind), os.O_RDONLY) for kind in kinds}
+    for kind, handle in handles.items():
+        if kind != "user":
+            require(libc.setns(handle, 0))
     os.fchdir(root)
     os.chroot(".")
-    for handle in handles[4:]:
-        require(libc.setns(handle, 0))
+    if "user" in handles:
+        require(libc.setns(handles["user"], 0))
     for number in dropped:
         libc.prctl(PR_CAPBSET_DROP, ctypes.c_ulong(number), 0, 0, 0)
-    for handle in [root] + handles:
+    for handle in [root, *handles.values()]:
         os.close(handle)
 
 
@@ -96,9 +96,9 @@ def execute(argv: tuple[str, ...]) -> None:
     os._exit(127 if reason.errno == 2 else 126)
 
 
-def main(pid: str, image: str, user_namespace: str, dropped: str, user: str, *argv: str) -> None:
+def main(pid: str, image: str, kinds: str, dropped: str, user: str, *argv: str) -> None:
     """Run the command, and end as it ends."""
-    join(int(pid), image, user_namespace == "1", [int(number) for number in dropped.split(",") if number])
+    join(int(pid), image, kinds.split(","), [int(number) for number in dropped.split(",") if number])
     child = os.fork()
     if child == 0:
         become(user)

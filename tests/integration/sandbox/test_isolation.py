@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -50,9 +51,9 @@ def refused(record: SandboxRecord, *commands: str) -> bool:
     return True
 
 
-def python(record: SandboxRecord, program: str) -> str:
-    """What a Python program says that root runs in the sandbox."""
-    return said(record, f"python3 - <<'EOF'\n{program}\nEOF")
+def python(record: SandboxRecord, program: str, user: str | None = None) -> str:
+    """What a Python program says that root, or another user, runs in the sandbox."""
+    return said(record, f"python3 - <<'EOF'\n{program}\nEOF", user)
 
 
 def test_kernel_file_systems_of_its_own_are_refused(strict: SandboxRecord) -> None:
@@ -164,6 +165,62 @@ def test_interfaces_routes_and_the_firewall_cannot_be_changed(inside: SandboxRec
 def test_the_network_itself_is_the_build_hosts(inside: SandboxRecord) -> None:
     # Not kept apart, and said so: whoever changes that changes the documents.
     assert said(inside, "readlink /proc/self/ns/net") == os.readlink("/proc/self/ns/net")
+
+
+REACH = """
+import errno, socket
+for family, address in {reached}:
+    try:
+        client = socket.socket(family)
+        client.settimeout(10)
+        client.connect(address)
+        print("reached")
+    except OSError as exc:
+        print(errno.errorcode[exc.errno])
+"""
+
+
+@pytest.mark.parametrize("user", [None, "www-data"])
+@pytest.mark.parametrize("user_namespace", [True, False])
+def test_without_a_network_nothing_can_be_reached(
+    host: Host, tree: Path, user_namespace: bool, user: str | None
+) -> None:
+    before = host_state()
+    with socket.socket() as service, socket.socket(socket.AF_UNIX) as abstract:
+        service.bind(("127.0.0.1", 0))
+        service.listen()
+        abstract.bind(f"\0{MARK}-{os.getpid()}")
+        abstract.listen()
+        reached = [(int(one.family), one.getsockname()) for one in (service, abstract)]
+        metadata = [
+            (int(socket.AF_INET), ("169.254.169.254", 80)),
+            (int(socket.AF_INET6), ("fd00:ec2::254", 80)),
+        ]
+        with_network = host.open("with", root=str(tree), user_namespace=user_namespace)
+        assert python(with_network, REACH.format(reached=reached), user).split() == ["reached", "reached"]
+        host.close("with")
+        without = host.open("without", root=str(tree), user_namespace=user_namespace, network="none")
+        refusals = python(without, REACH.format(reached=reached + metadata), user).split()
+        assert refusals[:3] == ["ECONNREFUSED", "ECONNREFUSED", "ENETUNREACH"]
+        assert refusals[3] in ("ENETUNREACH", "EADDRNOTAVAIL", "EAFNOSUPPORT")
+        assert said(without, "ls /sys/class/net; cut -sd: -f1 /proc/net/dev", user).split() == ["lo", "lo"]
+    host.close_all()
+    assert is_unchanged(before)
+
+
+SERVE = """
+import socket
+with socket.create_server(("127.0.0.1", 80)) as server, socket.create_connection(("127.0.0.1", 80)):
+    print("connected")
+"""
+
+
+@pytest.mark.parametrize("user_namespace", [True, False])
+def test_a_network_of_its_own_cannot_be_changed_either(host: Host, tree: Path, user_namespace: bool) -> None:
+    record = host.open(root=str(tree), user_namespace=user_namespace, network="none")
+    assert said(record, "readlink /proc/self/ns/net") != os.readlink("/proc/self/ns/net")
+    assert python(record, NETWORK).split() == ["refused"] * 5
+    assert python(record, SERVE, "www-data") == "connected", "its ports are free for every user"
 
 
 def test_the_clock_cannot_be_set(inside: SandboxRecord) -> None:

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 from typing import Literal
 
@@ -109,12 +110,26 @@ def test_without_a_user_namespace_the_bounding_set_is_what_there_is() -> None:
     assert "--user" not in argv
 
 
+@pytest.mark.parametrize("user", [None, "www-data"])
+def test_a_network_of_its_own_is_joined_by_everybody(user: str | None) -> None:
+    own = dataclasses.replace(RECORD, network="none")
+    joined, argv = (entry.enter_argv(record, ["id"], user=user) for record in (RECORD, own))
+    assert [word for word in argv if word not in joined] == (["pid,uts,ipc,mnt,net,user"] if user else ["--net"])
+
+
 def test_another_user_enters_by_the_build_hosts_python() -> None:
     argv = entry.enter_argv(RECORD, ["id"], user="www-data")
     program = argv.index("/usr/bin/py")
     assert argv[program : program + 4] == ["/usr/bin/py", "-I", "-S", "-c"]
     assert "setgroups" in argv[program + 4]
-    assert argv[program + 5 :] == ["4711", "/image", "1", "2,12,16,17,22,25,27,30,34,35", "www-data", "id"]
+    assert argv[program + 5 :] == [
+        "4711",
+        "/image",
+        "pid,uts,ipc,mnt,user",
+        "2,12,16,17,22,25,27,30,34,35",
+        "www-data",
+        "id",
+    ]
 
 
 def test_under_systemd_the_holder_gets_a_scope_that_outlives_the_login() -> None:

@@ -6,8 +6,10 @@
 
 from __future__ import annotations
 
+import subprocess
 from pathlib import Path
 
+import pytest
 from ansible_collections.bakehouse.images.plugins.module_utils._sandbox import stand_ins
 
 
@@ -29,4 +31,34 @@ def test_stand_ins_are_written_into_the_image_and_not_where_its_links_lead(tmp_p
     stand_ins.put_in_place(str(root))
     assert list(outside.iterdir()) == []
     written = root / str(outside).strip("/") / "bakehouse/bin"
-    assert sorted(path.name for path in written.iterdir()) == sorted((*stand_ins.COMMANDS, "stand-in"))
+    assert "BAKEHOUSE_STAND_INS:=ignore" in (written / "sysctl").read_text(encoding="ascii")
+    names = stand_ins.stand_ins_for(str(root))
+    assert sorted(path.name for path in written.iterdir()) == sorted((*names, "stand-in"))
+    assert {"sysctl", "service", "init.d"} <= set(names)
+
+
+@pytest.mark.parametrize("program", ["usr/bin/systemctl", "sbin/openrc-run"])
+def test_nothing_pretends_that_the_image_has_a_service_manager(tmp_path: Path, program: str) -> None:
+    name = program.rpartition("/")[2]
+    assert name not in stand_ins.stand_ins_for(str(tmp_path))
+    (tmp_path / program).parent.mkdir(parents=True)
+    (tmp_path / program).touch()
+    assert name in stand_ins.stand_ins_for(str(tmp_path))
+
+
+def test_what_scripts_of_services_pass_through_is_lent_where_there_is_something_like_it(tmp_path: Path) -> None:
+    assert stand_ins.files_to_lend(str(tmp_path)) == ()
+    (tmp_path / "lib/lsb/init-functions.d").mkdir(parents=True)
+    (tmp_path / "sbin").mkdir()
+    (tmp_path / "sbin/openrc-run").touch()
+    lent = stand_ins.files_to_lend(str(tmp_path))
+    assert [(one.path, oct(one.mode)) for one in lent] == [
+        ("/lib/lsb/init-functions.d/00-bakehouse", "0o644"),
+        ("/sbin/openrc-run", "0o755"),
+    ]
+
+
+@pytest.mark.parametrize("name", ["stand-in", "hook"])
+def test_the_scripts_are_understood_by_any_shell(name: str) -> None:
+    text = {"stand-in": stand_ins.SCRIPT.encode("ascii"), "hook": stand_ins.LSB_HOOK}[name]
+    assert subprocess.run(["sh", "-n"], input=text, capture_output=True, check=False).stderr == b""
