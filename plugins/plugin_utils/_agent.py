@@ -77,7 +77,8 @@ class AgentAccess:
                 return None
             self._note(route, connection)
             try:
-                outcome = converse(connection, route.request(argv, user, payload), stdin=stdin, stdout=stdout)
+                request = route.request(argv, user, payload)
+                outcome = converse(connection, request, stdin=stdin, stdout=stdout, direct=self.transport.is_local)
             except NotRun as exc:
                 self.say(f"AGENT not used: {exc}")
                 if isinstance(stdin, Replay):

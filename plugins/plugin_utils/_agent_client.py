@@ -79,8 +79,12 @@ def converse(
     *,
     stdin: bytes | Replay | None = None,
     stdout: t.BinaryIO | None = None,
+    direct: bool = True,
 ) -> Outcome:
     """Have the agent run the request; see Transport.run. Closes the connection, which ends what still runs.
+
+    Args:
+        direct: nothing is between here and the agent that could end and take with it what the agent has said.
 
     Raises:
         NotRun: it was not run, for sure.
@@ -90,7 +94,7 @@ def converse(
         if len(encoded := request.encoded()) > protocol.CHUNK_BYTES:
             raise NotRun("the command is too long")
         source = stdin if isinstance(stdin, Replay) else io.BytesIO(stdin or b"")
-        conversation = _Conversation(connection, encoded, source, stdout or io.BytesIO())
+        conversation = _Conversation(connection, encoded, source, stdout or io.BytesIO(), direct=direct)
         try:
             rc = conversation.hold()
         except protocol.ProtocolError as exc:
@@ -100,14 +104,24 @@ def converse(
 
 
 class _Conversation:
-    def __init__(self, connection: socket.socket, request: bytes, source: Replay | io.BytesIO, out: t.BinaryIO) -> None:
+    def __init__(
+        self,
+        connection: socket.socket,
+        request: bytes,
+        source: Replay | io.BytesIO,
+        out: t.BinaryIO,
+        *,
+        direct: bool,
+    ) -> None:
         self.connection = connection
+        self.direct = direct
         self.source: Replay | io.BytesIO | None = source
         self.rest = memoryview(protocol.frame(protocol.REQUEST, request))
         self.frames = protocol.Frames()
         self.out = out
         self.err = io.BytesIO()
         self.agent = ""
+        self.asked = False
         self.started = False
         self.rc: int | None = None
 
@@ -138,6 +152,7 @@ class _Conversation:
                 self.source = None
         try:
             self.rest = self.rest[self.connection.send(self.rest) :]
+            self.asked = self.asked or not self.rest
         except BlockingIOError:
             pass
         except OSError:
@@ -153,13 +168,19 @@ class _Conversation:
             data = b""
         if not data:
             if not self.started:
-                raise NotRun("it ended before the command was started", gone=True)
+                self._end_unanswered()
             raise AgentDied(
                 "The sandbox's agent ended while a command ran in it.",
                 hint="A task may have killed it; ansible_chroot_agent=false runs tasks without it.",
             )
         for kind, contents in self.frames.feed(data):
             self._take(kind, contents)
+
+    def _end_unanswered(self) -> t.NoReturn:
+        """Who was there, and was asked, may have begun, when the answer can be lost on its way."""
+        if self.agent and self.asked and not self.direct:
+            raise AgentDied("The connection to the sandbox's agent ended; whether the command has run is not known.")
+        raise NotRun("it ended before the command was started", gone=True)
 
     def _take(self, kind: bytes, contents: bytes) -> None:
         if not self.started:

@@ -122,7 +122,9 @@ class AgentLine:
             AgentDied: the agent ended meanwhile.
         """
         try:
-            outcome = converse(self.connection, self.route.request(argv, user, payload), stdin=stdin, stdout=stdout)
+            request = self.route.request(argv, user, payload)
+            direct = self.route.holder is not None
+            outcome = converse(self.connection, request, stdin=stdin, stdout=stdout, direct=direct)
         except NotRun as exc:
             say(f"AGENT not used: {exc}")
             forget_note("route", *self.subject)

@@ -58,6 +58,25 @@ def test_what_has_not_begun_can_be_run_without_the_agent(said: bytes) -> None:
     assert caught.value.gone
 
 
+@pytest.mark.parametrize("direct", [True, False])
+def test_what_may_have_begun_is_not_run_again(direct: bool) -> None:
+    """A connection over ssh can end with an answer on its way."""
+    ours, theirs = socket.socketpair()
+
+    def take_all() -> None:
+        frames = protocol.Frames()
+        with theirs:
+            theirs.sendall(HELLO)
+            while protocol.END_OF_INPUT not in [kind for kind, _contents in frames.feed(theirs.recv(1 << 16))]:
+                pass
+
+    answering = threading.Thread(target=take_all)
+    answering.start()
+    with pytest.raises(NotRun if direct else AgentDied):
+        converse(ours, REQUEST, stdin=b"input", direct=direct)
+    answering.join()
+
+
 @pytest.mark.parametrize("said", [STARTED, STARTED + frame(protocol.STDOUT, b"half"), STARTED + b"O\0\0"])
 def test_what_has_begun_is_never_run_again(said: bytes) -> None:
     with pytest.raises(AgentDied, match="ended while a command ran"):

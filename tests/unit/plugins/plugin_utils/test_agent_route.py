@@ -88,7 +88,7 @@ def test_what_one_worker_notes_another_uses(listener: socket.socket) -> None:
 
 
 def test_a_way_that_leads_nowhere_is_not_gone_again(listener: socket.socket) -> None:
-    note_route(route_to(listener), *SUBJECT)
+    note_route(route_to(listener, this_process()), *SUBJECT)
     assert run(connected(), listener, HELLO) is None
     assert connect_by_known_route(*SUBJECT) is None
 
