@@ -135,7 +135,7 @@ def running_registry(password: str | None = None, *, tls: bool = False) -> Itera
             yield TestRegistry(f"127.0.0.1:{port}", folder, password)
         finally:
             process.terminate()
-            process.wait(timeout=30)
+            process.wait(timeout=60)
     finally:
         shutil.rmtree(folder)
 
@@ -171,16 +171,16 @@ def _start(folder: Path, settings: Mapping[str, t.Any]) -> tuple[int, subprocess
                 env={**os.environ, "OTEL_TRACES_EXPORTER": "none"},
                 start_new_session=True,
             )
-        if _starts(process, port):
+        if _starts(process, port, folder / "log"):
             return port, process
         # Another process may have taken the port meanwhile.
     raise AssertionError(f"The registry does not start: {(folder / 'log').read_text()}")
 
 
-def _starts(process: subprocess.Popen[bytes], port: int) -> bool:
+def _starts(process: subprocess.Popen[bytes], port: int, log: Path) -> bool:
     def listens() -> bool:
-        with socket.socket() as client:
-            return client.connect_ex(("127.0.0.1", port)) == 0
+        # Who answers there may be the process that has taken the port.
+        return f"listening on 127.0.0.1:{port}" in log.read_text(encoding="utf-8")
 
     eventually(lambda: process.poll() is not None or listens())
     return process.poll() is None

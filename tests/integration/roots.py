@@ -65,7 +65,7 @@ def opened(root: Path, **options: t.Any) -> Iterator[state.SandboxRecord]:
 
 def install(record: state.SandboxRecord, *packages: str, update: bool = True) -> None:
     """Install Debian packages in a sandbox, no more than they need."""
-    apt = "apt-get -qq -o Acquire::Languages=none -o Dpkg::Options::=--force-unsafe-io"
+    apt = "apt-get -qq -o Acquire::Languages=none -o Acquire::Retries=8 -o Dpkg::Options::=--force-unsafe-io"
     script = f"{apt} install -y --no-install-recommends {' '.join(packages)}"
     argv = entry.enter_argv(
         record,

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 
 import pytest
@@ -14,6 +15,9 @@ import pytest
 from tests.integration.killing import start_build
 from tests.integration.project import Cloud, Project, host_state
 from tests.waiting import eventually
+
+# Looked for among all processes of this machine: no other test run has the same.
+SLEEP = f"sleep 600.{os.getpid()}"
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
@@ -24,12 +28,12 @@ def test_an_ended_build_is_cleaned_up(project: Project, cloud: Cloud, source_ami
         web={
             "bake_image_name": "web",
             "bake_source": source_ami,
-            "bake_provision": [{"shell": "sleep 600"}],
+            "bake_provision": [{"shell": SLEEP}],
             "bake_manifest": str(manifest),
         }
     )
     with start_build(project) as build:
-        build.wait_for_command("sleep 600")
+        build.wait_for_command(SLEEP)
         build.end(number)
     report = project.folder / "web.json.cancelled"
     eventually(report.exists, seconds=300)
