@@ -82,13 +82,16 @@ class ActionModule(ActionBase):
         if BUILD_HOST not in variables:
             return {}
         option = dict(self._templar.template(variables[BUILD_HOST]))
-        if option.get("transport") == "ssh":
-            asked = {
-                "ansible_password": self._play_context.password,
-                "ansible_become_password": self._play_context.become_pass,
-            }
-            there = option.get("variables") or {}
-            missing = {name: value for name, value in asked.items() if value and not _has_password(there, name)}
+        # The image's connection knows them from passwords of the image. Another one has none to pass on.
+        asked = {
+            "ansible_password": getattr(self._connection, "asked_login", None),
+            "ansible_become_password": getattr(self._connection, "asked_sudo", None),
+        }
+        if option.get("transport") != "ssh":
+            del asked["ansible_password"]
+        there = option.get("variables") or {}
+        missing = {name: value for name, value in asked.items() if value and not _has_password(there, name)}
+        if missing:
             option["variables"] = {**there, **missing}
         return {BUILD_HOST: wrap_var(option)}
 

@@ -73,11 +73,31 @@ options:
         P(ansible.builtin.sudo#become) know them, and C(ansible_python_interpreter). All options of those plugins count,
         as for any other host, with the settings of C(ansible.cfg). For V(ssh) it must hold C(ansible_host).
       - C(ansible_user), C(ansible_become_*) and other variables of the image itself never reach them.
-      - With V(local), sudo must not ask for a password.
+      - Where C(sudo) asks for a password, it is the C(ansible_become_password) of C(variables), else that of
+        C(--ask-become-pass) (C(-K)). The password for ssh is the C(ansible_password) of C(variables), else that of
+        C(--ask-pass). Those of the image (O(image_become_password), O(image_password)) are offered to neither.
     type: dict
     default: {}
     vars:
       - name: ansible_chroot_build_host
+  image_become_password:
+    description:
+      - What C(su) or C(sudo) of the image is told when it asks for a password. Without it, and without a variable of
+        the become plugin's own such as C(ansible_su_pass), that is the password of C(--ask-become-pass).
+      - Where this is set, Ansible passes on no password of C(--ask-become-pass), to the build host neither. Then the
+        build host's has to be among the C(variables) of O(build_host).
+    type: str
+    vars:
+      - name: ansible_become_password
+      - name: ansible_become_pass
+  image_password:
+    description:
+      - Nobody logs in to an image, so this is used for nothing. Where it is set, because it is for several hosts, it is
+        not taken for that of C(--ask-pass), and Ansible does not pass that on.
+    type: str
+    vars:
+      - name: ansible_password
+      - name: ansible_ssh_pass
   idle_timeout:
     description:
       - A sandbox on a directory of a build host that is reached by ssh closes when nothing has run in it for so many
@@ -230,8 +250,7 @@ if t.TYPE_CHECKING:
     from ansible_collections.bakehouse.images.plugins.plugin_utils._agent_route import AgentLine
     from ansible_collections.bakehouse.images.plugins.plugin_utils._module_payload import ModulePayload
     from ansible_collections.bakehouse.images.plugins.plugin_utils._sandbox_session import SandboxSession
-    from ansible_collections.bakehouse.images.plugins.plugin_utils._ssh_transport import SshTransport
-    from ansible_collections.bakehouse.images.plugins.plugin_utils._transport import Outcome
+    from ansible_collections.bakehouse.images.plugins.plugin_utils._transport import Outcome, Transport
 
 display = Display()
 
@@ -271,6 +290,9 @@ class Connection(LocalConnection):
         # A worker is a fork that lives for one task; its parent is the ansible-playbook process.
         self._playbook_pid = int(kwargs.get("ansible_playbook_pid") or os.getpid())
         self._session: SandboxSession | None = None
+        # Passwords that this run asked for at its start, which are for the build host too.
+        self.asked_login: str | None = None
+        self.asked_sudo: str | None = None
         self._line: AgentLine | None = None
 
     def set_options(
@@ -282,6 +304,10 @@ class Connection(LocalConnection):
         """Ansible calls this for each task, before it hands options to the become plugin."""
         always_from_bytecode()
         super().set_options(task_keys=task_keys, var_options=var_options, direct=direct)  # type: ignore[no-untyped-call]
+        # Ansible puts passwords of the host's variables in the place of those that it has asked for.
+        context = self._play_context
+        self.asked_login = None if self._option("image_password") is not None else context.password or None
+        self.asked_sudo = None if self._option("image_become_password") is not None else context.become_pass or None
         note_options("connection", __name__, self._load_name)
         # The agent forks meanwhile. Most tasks have something to run.
         self._close_line()
@@ -375,8 +401,8 @@ class Connection(LocalConnection):
         build_host = BuildHost.from_option(self._option("build_host"))
         transport = build_host.to_transport(
             wrapper_words(self._option("command_wrapper")),
-            login_password=self._play_context.password,
-            sudo_password=self._play_context.become_pass,
+            login_password=self.asked_login,
+            sudo_password=self.asked_sudo,
         )
         sandbox, root = self._option("sandbox"), self._root()
         if sandbox:
@@ -497,8 +523,8 @@ class Connection(LocalConnection):
         try:
             session = self._open_session()
             words = session.argv(argv, user=user)
-            if not session.transport.is_local:
-                return self._exec_with_remote_dialogue(t.cast("SshTransport", session.transport), words, in_data)
+            if session.transport.holds_dialogues:
+                return self._exec_with_own_dialogue(session.transport, words, in_data)
             # A session of its own, as in Transport.run: the image gets no way to the user's terminal.
             command = ["exec", "setsid", *session.transport.argv(words)]
             rc, out, err = super().exec_command(shlex.join(command), in_data, sudoable=True)
@@ -506,8 +532,8 @@ class Connection(LocalConnection):
             raise _task_error(exc) from None
         return (rc if rc >= 0 else 128 - rc), out, err
 
-    def _exec_with_remote_dialogue(
-        self, transport: SshTransport, words: list[str], in_data: bytes | None
+    def _exec_with_own_dialogue(
+        self, transport: Transport, words: list[str], in_data: bytes | None
     ) -> tuple[int, bytes, bytes]:
         from ansible_collections.bakehouse.images.plugins.plugin_utils._become_dialogue import Dialogue
 

@@ -5,7 +5,8 @@
 # Private to this collection: names, arguments and results here may change
 # in any release.
 
-"""The talk with su or sudo of an image on another machine, where ansible-core's own dialogue has no process to talk to.
+"""The talk with su or sudo where ansible-core's own dialogue has no process to talk to: in an image on another machine,
+or behind another sudo; and with that one.
 
 What is a question, a refusal or a success is known to Ansible's become plugin. Here is only the order: wait for the
 question, answer, wait for success, then hand over what the command reads.
@@ -22,29 +23,55 @@ if t.TYPE_CHECKING:
     from ansible.plugins.become import BecomeBase
 
 
+class Source(t.Protocol):
+    """What a command reads: an open file, or another dialogue, that of a command which this one runs."""
+
+    def read(self, size: int, /) -> bytes | None:
+        """So much of it, nothing at its end; None when there is nothing just now."""
+        raise NotImplementedError
+
+
+class Sink(t.Protocol):
+    """What takes an output."""
+
+    def write(self, data: bytes, /) -> t.Any:
+        """Take some of it."""
+        raise NotImplementedError
+
+
 class Dialogue:
     """What a command reads, and what takes its outputs, while it asks for a password.
 
     Args:
         become: Ansible's plugin.
         password: the answer.
-        in_data: what the command itself reads, once it runs.
+        source: what the command itself reads, once it runs.
         patience: how many seconds to wait for a question, and for what follows the answer.
+        out, err: take the command's own outputs; without them C(outputs) has those.
     """
 
-    def __init__(self, become: BecomeBase, password: str, in_data: bytes, patience: float) -> None:
+    def __init__(
+        self,
+        become: BecomeBase,
+        password: str,
+        source: bytes | Source,
+        patience: float,
+        *,
+        out: Sink | None = None,
+        err: Sink | None = None,
+    ) -> None:
         self.become = become
         self.password = password
-        self.in_data = in_data
+        self.source = source
         self._patience = patience
-        self.out = _Ear(self)
-        self.err = _Ear(self)
+        self.out = _Ear(self, out)
+        self.err = _Ear(self, err)
         self.seek(0)
 
     @property
     def patience(self) -> float | None:
         """How long to wait for the next output; None for ever."""
-        return None if self.passed else self._patience
+        return getattr(self.rest, "patience", None) if self.passed else self._patience
 
     def tell(self) -> int:
         """It can be begun again."""
@@ -55,9 +82,9 @@ class Dialogue:
         self.answers = [self.password.encode("utf-8", "surrogateescape") + b"\n"]
         self.due = False
         self.passed = False
-        self.rest = io.BytesIO(self.in_data)
+        self.rest: Source = io.BytesIO(self.source) if isinstance(self.source, bytes) else self.source
         for ear in (self.out, self.err):
-            ear.before, ear.after = bytearray(), bytearray()
+            ear.forget()
 
     def read(self, size: int) -> bytes | None:
         """What there is to read; None when nothing is to be said yet."""
@@ -74,7 +101,9 @@ class Dialogue:
             # The line of the mark ends the preamble.
             mark = said.index(self.become.success.encode())
             end = said.find(b"\n", mark) + 1 or len(said)
-            ear.before, ear.after = bytearray(said[:mark]), bytearray(said[end:])
+            ear.before = bytearray(said[:mark])
+            if said[end:]:
+                ear.after.write(said[end:])
         elif self.become.check_incorrect_password(said):
             raise Refused(f"Incorrect {self.become.name} password")
         elif self.become.check_missing_password(said):
@@ -84,25 +113,39 @@ class Dialogue:
 
     def outputs(self, *, stripped: bool) -> tuple[bytes, bytes]:
         """Both outputs, without or with what was said before the command ran."""
-        out, err = (bytes(ear.after if stripped else ear.before + ear.after) for ear in (self.out, self.err))
-        return out, err
+        out, err = (b"" if stripped else bytes(ear.before) for ear in (self.out, self.err))
+        return out + self.out.heard(), err + self.err.heard()
+
+    def said(self) -> str:
+        """What was said before the command ran, without the question."""
+        said = b"\n".join(bytes(ear.before) for ear in (self.out, self.err)).decode(errors="replace")
+        return said.replace(str(self.become.prompt), "").strip()
 
 
 class _Ear:
     """Takes one output."""
 
-    def __init__(self, dialogue: Dialogue) -> None:
+    def __init__(self, dialogue: Dialogue, sink: Sink | None) -> None:
         self.dialogue = dialogue
+        self.sink = sink
+        self.forget()
+
+    def forget(self) -> None:
+        """Begin again."""
         self.before = bytearray()
-        self.after = bytearray()
+        self.after: Sink = self.sink or io.BytesIO()
+
+    def heard(self) -> bytes:
+        """What the command itself has said, where nothing else takes it."""
+        return self.after.getvalue() if isinstance(self.after, io.BytesIO) and not self.sink else b""
 
     def write(self, data: bytes | bytearray) -> None:
         """Take some of it."""
         if self.dialogue.passed:
-            self.after += data
+            self.after.write(bytes(data))
         else:
             self.before += data
             self.dialogue.hear(self)
 
 
-__all__ = ("Dialogue",)
+__all__ = ("Dialogue", "Sink", "Source")

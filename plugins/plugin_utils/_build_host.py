@@ -30,6 +30,9 @@ SUDO = ("sudo", "ansible.builtin.sudo")
 
 # Variables of a host that say how Ansible reaches it, and are no option of a plugin.
 OF_ANSIBLE = ("ansible_become", "ansible_become_method", "ansible_connection", "ansible_python_interpreter")
+# Where Ansible's sudo plugin finds a password.
+PASSWORD_VARIABLES = ("ansible_become_password", "ansible_become_pass", "ansible_sudo_pass")
+PASSWORD_ENVIRONMENT = ("ANSIBLE_BECOME_PASS", "ANSIBLE_SUDO_PASS")
 # Where the name of the host to log in to is looked for.
 ADDRESSES = ("ansible_host", "ansible_ssh_host", "inventory_hostname")
 
@@ -112,7 +115,25 @@ class BuildHost:
                 login_password=login_password,
                 sudo_password=sudo_password,
             )
+        if self.escalates and self._has_password(sudo_password):
+            with from_bytecode():
+                from ansible_collections.bakehouse.images.plugins.plugin_utils._sudo_transport import SudoTransport
+            return SudoTransport(
+                self.variables,
+                become_exe=self.become_exe,
+                prefix=self._sudo(),
+                wrapper=wrapper,
+                password=sudo_password,
+            )
         return LocalTransport([*(self._sudo() if self.escalates else []), *wrapper])
+
+    def _has_password(self, asked: str | None) -> bool:
+        """Whether there is one for sudo. Ansible's plugin, which knows, takes longer to load than a task."""
+        return bool(
+            asked
+            or any(self.variables.get(name) for name in PASSWORD_VARIABLES)
+            or any(os.environ.get(name) for name in PASSWORD_ENVIRONMENT)
+        )
 
     def _sudo(self) -> list[str]:
         flags = self.variables.get("ansible_become_flags") or self.variables.get("ansible_sudo_flags") or ""

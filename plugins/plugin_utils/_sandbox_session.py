@@ -31,7 +31,10 @@ SIGKILLED = 128 + 9
 NO_RIGHTS = (
     "Entering an image needs root rights on the build host: ansible-playbook does not run as root, and sudo -n fails."
 )
-RIGHTS_HINT = "Allow the user sudo without a password there, or run ansible-playbook as root."
+RIGHTS_HINT = (
+    "Give the password for sudo (--ask-become-pass, or ansible_become_password of the build host), let sudo ask for "
+    "none, or run ansible-playbook as root."
+)
 NO_RIGHTS_THERE = "Entering an image needs root rights on the build host, and the user who logs in there has none."
 RIGHTS_HINT_THERE = "Let commands be run by sudo (become in ansible_chroot_build_host), or log in as root."
 

@@ -35,7 +35,7 @@ import zlib
 from ansible import constants as C
 from ansible.errors import AnsibleError
 from ansible.playbook.play_context import PlayContext
-from ansible.plugins.loader import become_loader, connection_loader
+from ansible.plugins.loader import connection_loader
 from ansible_collections.bakehouse.images.plugins.module_utils import _remote_command, _remote_socket
 from ansible_collections.bakehouse.images.plugins.module_utils._errors import BuildError, NotFound, Refused
 from ansible_collections.bakehouse.images.plugins.plugin_utils import _ssh_sockets
@@ -54,6 +54,7 @@ from ansible_collections.bakehouse.images.plugins.plugin_utils._ssh_conversation
     Source,
     readable,
 )
+from ansible_collections.bakehouse.images.plugins.plugin_utils._sudo_plugin import sudo_plugin
 from ansible_collections.bakehouse.images.plugins.plugin_utils._transport import (
     Outcome,
     Transport,
@@ -106,6 +107,7 @@ class SshTransport(Transport):
     """
 
     is_local = False
+    holds_dialogues = True
     python = ("/bin/sh", "-c", 'exec "$BUILD_HOST_PYTHON" "$@"', "sh")
 
     def __init__(
@@ -134,7 +136,7 @@ class SshTransport(Transport):
 
     @functools.cached_property
     def _sudo(self) -> t.Any:
-        return _sudo_plugin(self.variables, self.become_exe, self.passwords[1])
+        return sudo_plugin(self.variables, self.become_exe, self.passwords[1])
 
     @property
     def host(self) -> str:
@@ -157,7 +159,7 @@ class SshTransport(Transport):
         return Outcome(rc, out.getvalue(), err.getvalue())
 
     def run_dialogue(self, argv: t.Sequence[str], dialogue: Dialogue) -> int:
-        """Run a command that asks for a password before it reads and writes its own; its status."""
+        """See Transport.run_dialogue."""
         return self._run(argv, dialogue, dialogue.out, dialogue.err)
 
     def _run(self, argv: t.Sequence[str], source: t.BinaryIO | Dialogue | None, out: Sink, err: Sink) -> int:
@@ -353,18 +355,6 @@ def _ssh_plugin(variables: t.Mapping[str, t.Any], password: str | None) -> t.Any
     plugin = connection_loader.get("ansible.builtin.ssh", PlayContext(passwords={"conn_pass": password or ""}))
     plugin.set_options(var_options=dict(variables))
     plugin.host = str(plugin.get_option("host"))
-    return plugin
-
-
-def _sudo_plugin(variables: t.Mapping[str, t.Any], become_exe: str | None, password: str | None) -> t.Any:
-    """Ansible's sudo, to become root."""
-    plugin = become_loader.get("ansible.builtin.sudo")
-    plugin.set_options(var_options=dict(variables))
-    plugin.set_option("become_user", "root")
-    if become_exe:
-        plugin.set_option("become_exe", become_exe)
-    if password and not plugin.get_option("become_pass"):
-        plugin.set_option("become_pass", password)
     return plugin
 
 

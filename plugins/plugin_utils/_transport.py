@@ -30,6 +30,9 @@ import typing as t
 
 from ansible_collections.bakehouse.images.plugins.module_utils._errors import NotFound
 
+if t.TYPE_CHECKING:
+    from ansible_collections.bakehouse.images.plugins.plugin_utils._become_dialogue import Dialogue
+
 CHUNK_BYTES = 1 << 18
 
 
@@ -48,11 +51,14 @@ class Transport(abc.ABC):
         is_local: whether the build host is the controller, so that its /proc, /run and processes can be looked at.
         identity: tells ways to different build hosts, or as different users, apart.
         python: the words that start the build host's own Python.
+        holds_dialogues: whether commands that ask for a password take C(run_dialogue). Otherwise C(argv) makes a
+            command that can be talked to as it is.
     """
 
     is_local: bool
     identity: str
     python: t.Sequence[str]
+    holds_dialogues = False
 
     @abc.abstractmethod
     def connect(self, path: str, *, is_there: bool = False) -> socket.socket | None:
@@ -102,6 +108,10 @@ class Transport(abc.ABC):
             _Conversation(process, source, stdout or out, err).hold()
         rc = process.returncode
         return Outcome(rc if rc >= 0 else 128 - rc, out.getvalue(), err.getvalue())
+
+    def run_dialogue(self, argv: t.Sequence[str], dialogue: Dialogue) -> int:
+        """Run a command that asks for a password before it reads and writes its own; its status."""
+        raise NotImplementedError
 
 
 class LocalTransport(Transport):

@@ -41,9 +41,14 @@ class Ran:
 
 @dataclasses.dataclass
 class Playbooks:
-    """Runs plays in a folder of their own."""
+    """Runs plays in a folder of their own.
+
+    Attributes:
+        start: the words of C(ansible), for a user who may not read this interpreter.
+    """
 
     folder: Path
+    start: tuple[str, ...] = (sys.executable, "-m", "ansible")
 
     def run(
         self, hosts: dict[str, dict[str, t.Any]], tasks: Tasks, *, env: dict[str, str] | None = None, **play: t.Any
@@ -54,7 +59,7 @@ class Playbooks:
         playbook = self.folder / "playbook.yml"
         playbook.write_text(yaml.safe_dump([{"hosts": "all", "gather_facts": False, **play, "tasks": tasks}]))
         done = subprocess.run(
-            [sys.executable, "-m", "ansible", "playbook", "-i", str(inventory), str(playbook)],
+            [*self.start, "playbook", "-i", str(inventory), str(playbook)],
             check=False,
             env={**os.environ, "ANSIBLE_CONFIG": str(CHECKOUT / "ansible.cfg"), "ANSIBLE_NOCOLOR": "1", **(env or {})},
             stdin=subprocess.DEVNULL,

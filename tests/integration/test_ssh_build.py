@@ -278,8 +278,13 @@ def test_a_controller_without_root_and_devices_builds_on_another_machine(
 def test_a_user_with_sudo_builds_on_the_own_machine(
     cloud: Cloud, lab: RunningLab, source_ami: str, tmp_path: Path
 ) -> None:
+    """Whom sudo asks for a password, given once with -K; the playbook in the image asks nobody."""
+    password = "sesame 'open'"
     before = root_files()
-    with login_user("builder", tmp_path) as user, as_user(user, lab.env) as project:
+    with login_user("builder", tmp_path, password=password) as user, as_user(user, lab.env) as project:
+        answer = project.write("answer", password)
+        os.chown(answer, user.uid, user.uid)
+        project.env["ANSIBLE_BECOME_PASSWORD_FILE"] = str(answer)
         project.write("site.yml", SITE)
         image = {
             "bake_image_name": "web",
