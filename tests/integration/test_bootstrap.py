@@ -264,12 +264,13 @@ def test_a_file_system_with_something_else_in_it_is_not_filled(small: Disk, tmp_
         assert (root / "precious").read_text() == "keep me"
 
 
-def processes_with(word: str) -> list[int]:
-    """Processes that have a word on their command line."""
+def processes_with(*words: str) -> list[int]:
+    """Processes that have all these words on their command line."""
     found = []
     for entry in Path("/proc").glob("[0-9]*"):
         try:
-            if word.encode() in (entry / "cmdline").read_bytes():
+            line = (entry / "cmdline").read_bytes()
+            if all(word.encode() in line for word in words):
                 found.append(int(entry.name))
         except OSError:
             continue
@@ -290,7 +291,7 @@ def test_a_killed_module_leaves_neither_processes_nor_mounts(small: Disk, tmp_pa
     # A mirror that takes the connection and never answers.
     with subprocess.Popen(
         ["python3", "-c", "import socket,time; s=socket.create_server(('127.0.0.1',0)); "
-         "print(s.getsockname()[1], flush=True); time.sleep(60)"],
+         "print(s.getsockname()[1], flush=True); time.sleep(600)"],
         stdout=subprocess.PIPE, text=True,
     ) as mirror:  # fmt: skip
         assert mirror.stdout
@@ -301,16 +302,13 @@ def test_a_killed_module_leaves_neither_processes_nor_mounts(small: Disk, tmp_pa
         with subprocess.Popen(
             playbook_command(tmp_path, plays), cwd=tmp_path, env=environment(tmp_path), stdout=subprocess.DEVNULL
         ) as ansible:
-            eventually(lambda: processes_with("mmdebstrap\0--mode=root"))
-            [outer, *_] = [
-                pid for pid in processes_with(suite) if b"nsenter" in Path(f"/proc/{pid}/cmdline").read_bytes()
-            ]
+            outer, *_ = eventually(lambda: processes_with("nsenter", "mmdebstrap\0--mode=root", suite), seconds=300)
             module = int(Path(f"/proc/{outer}/stat").read_text().rpartition(")")[2].split()[1])
-            assert not is_free(small.path)
+            eventually(lambda: not is_free(small.path))
 
             os.kill(module, signal.SIGKILL)
 
-            assert ansible.wait(timeout=60) != 0
+            assert ansible.wait(timeout=300) != 0
         mirror.kill()
     eventually(lambda: not processes_with(suite))
     eventually(lambda: is_free(small.path))
