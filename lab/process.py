@@ -22,8 +22,8 @@ from lab.config import LabConfig, LabFiles, environment, shell_lines
 from lab.plane.leftovers import free_below
 
 #: Seconds that a server may take to be ready, and to stop.
-START_SECONDS = 60
-STOP_SECONDS = 10
+START_SECONDS = 180
+STOP_SECONDS = 60
 
 
 class LabFailure(Exception):

@@ -28,7 +28,7 @@ from ansible_collections.bakehouse.images.plugins.module_utils._sandbox import s
 from ansible_collections.bakehouse.images.plugins.module_utils._sandbox.state import AGENTS_DIR
 
 # How long the kernel may take after SIGKILL.
-KILL_SECONDS = 5.0
+KILL_SECONDS = 30.0
 
 
 @dataclasses.dataclass(frozen=True)

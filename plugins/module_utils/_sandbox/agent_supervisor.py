@@ -46,7 +46,7 @@ LEARNED_STALE = "stale"
 
 # Longer is no module.
 MAX_PAYLOAD_BYTES = 256 << 20
-PROBE_SECONDS = 10.0
+PROBE_SECONDS = 30.0
 
 # fcntl(2). A payload fits into a pipe of this size, which whoever may make it.
 F_SETPIPE_SZ = 1031

@@ -26,7 +26,7 @@ if t.TYPE_CHECKING:
     from ansible_collections.bakehouse.images.plugins.module_utils._run import Runner
 
 # The sandbox of a run that has just ended gives its processes two seconds to end, twice.
-CLOSING_SECONDS = 15.0
+CLOSING_SECONDS = 60.0
 
 
 def open_for_connection(request: t.Mapping[str, t.Any]) -> t.Dict[str, t.Any]:

@@ -26,7 +26,7 @@ if t.TYPE_CHECKING:
 # How long processes may take to end by themselves, so that databases can write what they hold.
 GRACE_SECONDS = 2.0
 # How long the kernel may take after SIGKILL.
-KILL_SECONDS = 5.0
+KILL_SECONDS = 30.0
 
 # No use in listing more than a few of what a process holds open.
 MAX_HELD_PATHS = 5
