@@ -30,7 +30,13 @@ REFUSED_ENDS = ENDS[:3]  # end_role ends the provisioner's own role, which is wh
 TASK_LISTS = ("block", "rescue", "always", "tasks", "pre_tasks", "post_tasks", "handlers")
 ROLE_FOLDERS_WITH_TASKS = ("tasks", "handlers")
 IGNORED = {".git", "__pycache__", ".ansible", "molecule"}
-SOURCES_BESIDE = {"copy": "files", "template": "templates", "script": "files", "unarchive": "files"}
+SOURCES_BESIDE = {
+    "copy": "files",
+    "directory_transfer": "files",
+    "script": "files",
+    "template": "templates",
+    "unarchive": "files",
+}
 
 
 class _Loader(yaml.SafeLoader):
@@ -220,7 +226,8 @@ class StepFileReader:
 
     def _add_source(self, action: str, arguments: dict[str, t.Any], search: SearchPath) -> None:
         source = arguments.get("src")
-        if not isinstance(source, str) or has_template(source) or arguments.get("remote_src"):
+        is_there = arguments.get("remote_src") or arguments.get("mode") == "pull"
+        if not isinstance(source, str) or has_template(source) or is_there:
             return
         path = search.file(source, subfolder=SOURCES_BESIDE[action])
         if path:

@@ -24,10 +24,12 @@ from ansible.utils.unsafe_proxy import AnsibleUnsafe, wrap_var
 try:  # ansible-core 2.19 and newer
     from ansible._internal._datatag._tags import Origin
     from ansible.parsing.vault import VaultHelper
-    from ansible.template import is_trusted_as_template
+    from ansible.template import is_trusted_as_template, trust_as_template
 
     HAS_TAGS = True
 except ImportError:
+    from ansible.parsing.yaml.objects import AnsibleUnicode
+
     HAS_TAGS = False
 
 TEMPLATE_MARKS = ("{{", "{%", "{#")
@@ -126,6 +128,15 @@ def literal(value: t.Any, path: str) -> t.Any:
     return placed
 
 
+def template(text: str, path: str) -> t.Any:
+    """A template of our own making, for a value that was read from the file C(path)."""
+    if HAS_TAGS:
+        return trust_as_template(Origin(path=path).tag(text))
+    placed: t.Any = AnsibleUnicode(text)
+    placed.ansible_pos = (path, 0, 0)
+    return placed
+
+
 def _origin(value: t.Any) -> str | None:
     if HAS_TAGS:
         tag = Origin.get_tag(value)
@@ -158,4 +169,14 @@ def to_yaml(value: t.Any) -> str:
     return yaml.dump(value, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=4096)
 
 
-__all__ = ("NotATemplate", "Vaulted", "ciphertext", "defined_in", "has_template", "literal", "plain", "to_yaml")
+__all__ = (
+    "NotATemplate",
+    "Vaulted",
+    "ciphertext",
+    "defined_in",
+    "has_template",
+    "literal",
+    "plain",
+    "template",
+    "to_yaml",
+)
