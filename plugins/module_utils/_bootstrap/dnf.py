@@ -18,6 +18,7 @@ import typing as t
 
 from ansible_collections.bakehouse.images.plugins.module_utils import _inside
 from ansible_collections.bakehouse.images.plugins.module_utils._bootstrap.failures import explain
+from ansible_collections.bakehouse.images.plugins.module_utils._bootstrap.mmdebstrap import FILESYSTEM_PACKAGES
 from ansible_collections.bakehouse.images.plugins.module_utils._bootstrap.repositories import configuration
 from ansible_collections.bakehouse.images.plugins.module_utils._bootstrap.request import BootstrapRequest
 from ansible_collections.bakehouse.images.plugins.module_utils._bootstrap.rpm_database import (
@@ -46,16 +47,6 @@ DEFAULT_PACKAGES = (
     "systemd-udev",
     "util-linux",
 )
-
-# What checks and grows each file system. A minimal system brings none of them.
-FILESYSTEM_PACKAGES = {
-    "btrfs": "btrfs-progs",
-    "ext2": "e2fsprogs",
-    "ext3": "e2fsprogs",
-    "ext4": "e2fsprogs",
-    "vfat": "dosfstools",
-    "xfs": "xfsprogs",
-}
 
 HINTS = (
     (
@@ -121,10 +112,10 @@ class Dnf:
         command += ["--installroot=%s" % target, "--releasever=%s" % request.suite]
         if request.architecture:
             command.append("--forcearch=%s" % RPM_ARCHITECTURES[request.architecture])
-        return command + ["install"] + self.packages(request)
+        return command + ["install", "--"] + self.packages(request)
 
     def packages(self, request: BootstrapRequest) -> t.List[str]:
-        """The packages and groups asked for, and what the file systems need, each once."""
+        """The packages and groups asked for, and what the file systems need (named as in Debian), each once."""
         needed = [FILESYSTEM_PACKAGES.get(mount.filesystem, "") for mount in request.mounts]
         given = DEFAULT_PACKAGES if request.packages is None else request.packages
         groups = ["@" + name.lstrip("@") for name in request.groups]
@@ -141,7 +132,6 @@ class Dnf:
             "plugins": "0",
             "reposdir": nothing,
             "varsdir": nothing,
-            "zchunk": "0",
         }
         write(os.path.join(folder, "dnf.conf"), configuration(main, request.repositories))
 
@@ -157,7 +147,7 @@ class Dnf:
         """
         root = runner.outside(target)
         mount_kernel_file_systems(runner, target)
-        with tempfile.TemporaryDirectory(prefix="bakehouse-dnf-") as folder:
+        with tempfile.TemporaryDirectory(prefix="bakehouse-dnf-", dir=os.path.dirname(target)) as folder:
             self.configure(request, folder)
             done = runner.run(self.argv(request, target, folder), check=False, timeout_seconds=request.timeout_seconds)
         if done.rc != 0 or MISSING.search(done.err):

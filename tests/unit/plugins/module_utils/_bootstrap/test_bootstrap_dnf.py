@@ -40,7 +40,7 @@ def test_the_command_has_packages_groups_and_the_tools_of_the_file_systems() -> 
     assert Dnf().argv(request, "/target", "/folder") == [
         *("env", "HOME=/root", "dnf", "--quiet", "--assumeyes", "--config=/folder/dnf.conf"),
         *("--installroot=/target", "--releasever=42", "--forcearch=aarch64"),
-        *("install", "rpm", "xfsprogs", "@core", "@minimal"),
+        *("install", "--", "rpm", "xfsprogs", "@core", "@minimal"),
     ]
 
 
