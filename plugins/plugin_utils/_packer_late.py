@@ -19,7 +19,7 @@ import re
 import typing as t
 from collections.abc import Mapping
 
-from ansible_collections.bakehouse.images.plugins.plugin_utils._untemplated import literal, template
+from ansible_collections.bakehouse.images.plugins.plugin_utils._untemplated import template
 
 OPEN, CLOSE = "\ue000", "\ue001"
 LATE = re.compile(f"{OPEN}([^{CLOSE}]*){CLOSE}")
@@ -75,16 +75,10 @@ def without_secrets(value: t.Any, secrets: Mapping[str, str]) -> t.Any:
 def to_variable(value: t.Any, path: str) -> t.Any:
     """The value as a variable of a host, read from the file C(path)."""
     if isinstance(value, Mapping):
-        return {_key(key, path): to_variable(item, path) for key, item in value.items()}
+        return {to_variable(key, path): to_variable(item, path) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
         return [to_variable(item, path) for item in value]
-    is_template = has_late(value) or (isinstance(value, str) and MARK.search(value))
-    return template(_as_template(value), path) if is_template else literal(value, path)
-
-
-def _key(key: t.Any, path: str) -> t.Any:
-    # Ansible does not render the keys of mappings; what must be rendered is written as a list of pairs before.
-    return literal(key, path) if isinstance(key, str) else key
+    return template(_as_template(value), path) if isinstance(value, str) else value
 
 
 def _as_template(text: str) -> str:

@@ -50,7 +50,7 @@ def test_the_same_template_in_json_means_the_same(folder: Folder) -> None:
 
 def test_a_folder_is_named_in_yaml(folder: Folder) -> None:
     found = inventory(folder, "fleet.yml")
-    assert found["build_fleet"]["hosts"] == ["fleet.amazon-chroot.db", "fleet.amazon-chroot.web"]
+    assert sorted(found["build_fleet"]["hosts"]) == ["fleet.amazon-chroot.db", "fleet.amazon-chroot.web"]
     variables = found["_meta"]["hostvars"]
     assert variables["fleet.amazon-chroot.db"]["bake_image_tags"] == {"Role": "db", "Stage": "test", "Team": "ops"}
     through_auto = inventory(folder, "fleet.yml", enabled=ANSIBLES_OWN)
@@ -112,22 +112,15 @@ def test_a_template_with_mistakes_makes_hosts_that_cannot_be_built(folder: Folde
 def test_files_that_are_no_templates_are_left_alone(folder: Folder) -> None:
     folder.write("hosts.json", {"web": {"hosts": {"a": None}}})
     folder.write("hosts.yml", {"web": {"hosts": {"b": None}}})
-    for file, host in (("hosts.json", "a"), ("hosts.yml", "b")):
-        ran = folder.run("inventory", "-i", file, "--graph", enabled=OURS_FIRST)
-        assert ran.err == ""
-        assert f"|--{host}" in ran.out
+    ran = folder.run("inventory", "-i", "hosts.json", "-i", "hosts.yml", "--graph", enabled=OURS_FIRST)
+    assert ran.err == ""
+    assert "|--a\n" in ran.out
+    assert "|--b\n" in ran.out
 
 
 def test_a_file_that_names_no_template(folder: Folder) -> None:
-    for content, said in (
-        ({}, "has no template: the path of a template"),
-        ({"template": "nothing.pkr.hcl"}, "nothing.pkr.hcl was not found"),
-        ({"template": "files/motd"}, "is no template of Packer"),
-        ({"template": "web.pkr.json"}, "is HCL in JSON's notation, which is not supported"),
-        ({"template": "web.pkr.hcl", "var-files": []}, "does not take var-files"),
-    ):
-        folder.write("web.pkr.json", {})
-        folder.write("own.yml", {"plugin": "bakehouse.images.packer", **content})
-        ran = folder.run("inventory", "-i", "own.yml", "--graph", enabled=OURS_FIRST)
-        assert said in ran.err
-        assert "|--image_without_a_name" in ran.out
+    folder.write("own.yml", {"plugin": "bakehouse.images.packer", "template": "nothing.pkr.hcl", "var-files": []})
+    ran = folder.run("inventory", "-i", "own.yml", "--graph", enabled=OURS_FIRST)
+    assert "nothing.pkr.hcl was not found" in ran.err
+    assert "own.yml does not take var-files" in ran.err
+    assert "|--image_without_a_name" in ran.out

@@ -22,12 +22,16 @@ from ansible_collections.bakehouse.images.plugins.plugin_utils import _janitor_c
 from ansible_collections.bakehouse.images.plugins.plugin_utils._janitor import (
     Build,
     Settings,
+    command_line_of,
     end_workers,
     pipes_of,
     variables_of,
 )
 
 from tests.waiting import eventually
+
+# A busy machine takes its time to start a few processes.
+PATIENCE = 180
 
 PLACES = {"api_host": "localhost", "build_hosts": ["localhost"], "directories": [], "regions": ["eu-west-1"]}
 
@@ -57,6 +61,7 @@ class Run:
         given: dict[str, t.Any] = {
             "pid": self.process.pid,
             "start_time": process_start_time(self.process.pid) or 0,
+            "command_line": "",
             "pipes": [],
             "command": [sys.executable, "-c", SWEEP, "{folder}/secret"],
             "files": {"secret": "hunter2"},
@@ -87,7 +92,9 @@ class Run:
     def report(self, build_id: str) -> dict[str, t.Any]:
         """What the janitor says of a build, when it does."""
         path = self.folder / f"{build_id}.json"
-        found: dict[str, t.Any] = eventually(lambda: json.loads(path.read_text() or "{}") if path.exists() else {})
+        found: dict[str, t.Any] = eventually(
+            lambda: json.loads(path.read_text()) if path.exists() else {}, seconds=PATIENCE
+        )
         return found
 
     def has_janitor(self) -> bool:
@@ -104,7 +111,7 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Run]:
         run = Run(process, tmp_path)
         yield run
         process.kill()
-        eventually(lambda: not run.has_janitor())
+        eventually(lambda: not run.has_janitor(), seconds=PATIENCE)
 
 
 def test_builds_that_a_run_has_not_ended_are_swept_until_nothing_is_left(run: Run) -> None:
@@ -140,12 +147,12 @@ def test_the_last_build_that_ends_ends_the_janitor(run: Run) -> None:
     for build_id in ("a" * 16, "b" * 16):
         assert run.has_janitor()
         assert _janitor_client.end(build_id)
-    eventually(lambda: not run.has_janitor())
+    eventually(lambda: not run.has_janitor(), seconds=PATIENCE)
     run.begin("c" * 16)
     assert run.has_janitor(), "a later build has one of its own"
     assert _janitor_client.end("c" * 16)
     run.end()
-    eventually(lambda: not run.has_janitor())
+    eventually(lambda: not run.has_janitor(), seconds=PATIENCE)
     assert run.log() == ""
     assert not (run.folder / "swept").exists()
 
@@ -191,16 +198,19 @@ def test_workers_are_known_by_pipes_that_only_their_run_has(tmp_path: Path) -> N
         subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as stranger,
         subprocess.Popen([sys.executable, "-c", RUN], cwd=tmp_path, stdin=stranger.stdin) as run,
     ):
-        eventually((tmp_path / "began").exists)
-        eventually((tmp_path / "worker").exists)
+        eventually((tmp_path / "began").exists, seconds=PATIENCE)
+        eventually((tmp_path / "worker").exists, seconds=PATIENCE)
         pipes = pipes_of(run.pid, own=True)
         assert pipes and not pipes & pipes_of(stranger.pid), "what came from outside is not the run's own"
         holders = [pid for pid in map(int, filter(str.isdigit, os.listdir("/proc"))) if pipes_of(pid) & pipes]
         assert run.pid in holders and len(holders) == 2
+        line = command_line_of(run.pid)
         run.kill()
         run.wait()
-        end_workers(pipes)
-        eventually(lambda: not any(pipes_of(pid) & pipes for pid in holders))
+        end_workers(pipes, "another")
+        assert any(pipes_of(pid) & pipes for pid in holders), "what does not look like the run is not its worker"
+        end_workers(pipes, line)
+        eventually(lambda: not any(pipes_of(pid) & pipes for pid in holders), seconds=PATIENCE)
         assert stranger.poll() is None
         stranger.kill()
 
