@@ -137,6 +137,11 @@ build-newest: setup-test ## as root: one whole build with the newest Python here
 matrix: setup-test ## unit tests with every supported ansible-core, and with Python 3.8
 	@tools/matrix
 
+# Not part of "make test": it takes an hour. TORTURE_SEED=... repeats a run, TORTURE_MOMENTS=... says how many.
+.PHONY: torture
+torture: setup-test ## as root: kill builds at every step and at random, sweep, and build again
+	@$(IN_VENV) unshare --mount --propagation private python -m pytest tests/torture -x -rP
+
 .PHONY: clean
 clean: lab-down ## remove all that make made
 	@rm -rf .venv .venv-* .collections .cache .ansible .hypothesis .mypy_cache .pytest_cache .ruff_cache build tests/output *.tar.gz

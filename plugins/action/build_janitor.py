@@ -13,9 +13,14 @@ import typing as t
 from ansible import constants as C
 from ansible import context
 from ansible.plugins.action import ActionBase
-from ansible_collections.bakehouse.images.plugins.module_utils._sandbox.state import process_start_time
+from ansible_collections.bakehouse.images.plugins.module_utils._life import Owner, owner_of
 from ansible_collections.bakehouse.images.plugins.plugin_utils import _janitor_client
-from ansible_collections.bakehouse.images.plugins.plugin_utils._janitor import Build, Settings, pipes_of
+from ansible_collections.bakehouse.images.plugins.plugin_utils._janitor import (
+    Build,
+    Settings,
+    command_line_of,
+    pipes_of,
+)
 from ansible_collections.bakehouse.images.plugins.plugin_utils._untemplated import plain
 
 # Ansible's settings are attributes made when it starts, which no type checker sees.
@@ -33,6 +38,7 @@ PASSED_ON = {
 SPEC: dict[str, t.Any] = {
     "state": {"type": "str", "choices": ["begun", "ended"], "required": True},
     "build_id": {"type": "str", "required": True},
+    "owner": {"type": "str", "default": ""},
     "image": {"type": "str", "default": ""},
     "api_host": {"type": "str", "default": "localhost"},
     "build_hosts": {"type": "list", "elements": "str", "default": []},
@@ -53,7 +59,7 @@ class ActionModule(ActionBase):
 
     def run(self, tmp: t.Any = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
         """Tell the janitor, and start it when need be."""
-        result: dict[str, t.Any] = {**super().run(tmp, task_vars), "changed": False}
+        result: dict[str, t.Any] = {**super().run(tmp, task_vars), "changed": False, "janitor": False}
         _validation, given = self.validate_argument_spec(argument_spec=SPEC)
         if self._task.check_mode:
             return result
@@ -65,7 +71,12 @@ class ActionModule(ActionBase):
         places = {name: plain(given[name]) for name in ("api_host", "build_hosts", "directories", "regions")}
         report = os.path.abspath(given["report"] + REPORT_ENDING) if given["report"] else ""
         build = Build(plain(given["build_id"]), plain(given["image"]), places, given["timeout"], report)
-        problem = _janitor_client.begin(build, self._settings)
+        owner = owner_of(os.getppid())
+        # When the run has just ended, the parent of this worker is another process, which may never end.
+        if owner is None or (given["owner"] and owner.to_text() != given["owner"]):
+            return {**result, "failed": True, "msg": "The ansible-playbook that runs this build has ended."}
+        problem = _janitor_client.begin(build, lambda: self._settings(owner))
+        result["janitor"] = not problem
         if problem:
             result["warnings"] = [
                 f"There is no janitor for this build: {problem}. Should ansible-playbook be killed, what the build has"
@@ -73,12 +84,13 @@ class ActionModule(ActionBase):
             ]
         return result
 
-    def _settings(self) -> Settings:
-        run = os.getppid()
+    def _settings(self, owner: Owner) -> Settings:
+        run = owner.pid
         command, files = self._command()
         return Settings(
             pid=run,
-            start_time=process_start_time(run) or 0,
+            start_time=owner.start_time,
+            command_line=command_line_of(run),
             pipes=sorted(pipes_of(run, own=True)),
             command=command,
             files=files,

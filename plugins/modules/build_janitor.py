@@ -42,6 +42,12 @@ options:
       - The build.
     type: str
     required: true
+  owner:
+    description:
+      - The owner of the build, as M(bakehouse.images.build_identity) returned it. It must be the C(ansible-playbook) that
+        runs this task.
+    type: str
+    default: ""
   image:
     description:
       - The name of the image, for people.
@@ -91,6 +97,7 @@ EXAMPLES = r"""
   bakehouse.images.build_janitor:
     state: begun
     build_id: "{{ identity.build_id }}"
+    owner: "{{ identity.owner }}"
     image: web
     build_hosts:
       - localhost
@@ -98,4 +105,11 @@ EXAMPLES = r"""
       - eu-west-1
 """
 
-RETURN = r""" # """
+RETURN = r"""
+---
+janitor:
+  description: Whether a janitor looks after the build now.
+  returned: success
+  type: bool
+  sample: true
+"""

@@ -48,7 +48,8 @@ class Settings:
 
     Attributes:
         pid, start_time: the process that runs the builds.
-        pipes: the pipes, by inode, that only that process and its workers have open.
+        command_line: of that process, and so of its workers.
+        pipes: the pipes, by inode, that it has made: its workers have them open, too.
         command: the words that run a playbook, with its inventories and variables.
         files: secrets to write into private files for the command; it names them as {folder}/NAME.
         play: keywords of the play that sweeps.
@@ -60,6 +61,7 @@ class Settings:
 
     pid: int
     start_time: int
+    command_line: str
     pipes: list[str]
     command: list[str]
     files: dict[str, str]
@@ -146,7 +148,7 @@ class Janitor:
         deadline = time.monotonic() + max(build.timeout for build in builds)
         names = ", ".join(f"{build.image} ({build.build_id})" for build in builds)
         self._say(f"ansible-playbook (process {self.settings.pid}) has ended in the middle of: {names}. Cleaning up.")
-        end_workers(self.settings.pipes)
+        end_workers(self.settings.pipes, self.settings.command_line)
         reports = []
         for number in range(SWEEPS):
             if number:
@@ -247,20 +249,28 @@ def open_process(pid: int, start_time: int) -> int | None:
     return None
 
 
-def end_workers(pipes: t.Collection[str]) -> None:
+def end_workers(pipes: t.Collection[str], command_line: str) -> None:
     """Kill the workers that a run has left, with what they run on this machine.
 
-    They are known by the run's own pipes, which nobody else has open. Each leads a session of its own, in which are the
-    commands that it has started.
+    They are forks of the run: they look like it, and have pipes open that it has made, which no other run has. Each
+    leads a session of its own, in which are the commands that it has started.
     """
     for entry in Path("/proc").glob("[0-9]*"):
         pid = int(entry.name)
-        if pid == os.getpid() or not pipes_of(pid) & set(pipes):
+        if not pipes_of(pid) & set(pipes) or command_line_of(pid) != command_line:
             continue
         with contextlib.suppress(OSError):
             if os.getsid(pid) == pid:
                 os.killpg(pid, signal.SIGKILL)
             os.kill(pid, signal.SIGKILL)
+
+
+def command_line_of(pid: int) -> str:
+    """The words of a process, with a null byte after each; empty when it has ended."""
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes().decode("utf-8", "surrogateescape")
+    except OSError:
+        return ""
 
 
 def pipes_of(pid: int, *, own: bool = False) -> set[str]:
@@ -320,4 +330,14 @@ def main(listener: int) -> None:
     Janitor(socket.socket(fileno=listener), settings).serve()
 
 
-__all__ = ("Build", "Janitor", "Settings", "end_workers", "main", "open_process", "pipes_of", "variables_of")
+__all__ = (
+    "Build",
+    "Janitor",
+    "Settings",
+    "command_line_of",
+    "end_workers",
+    "main",
+    "open_process",
+    "pipes_of",
+    "variables_of",
+)

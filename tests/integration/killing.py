@@ -20,7 +20,7 @@ from pathlib import Path
 
 from ansible_collections.bakehouse.images.plugins.module_utils._build_host_leftovers import find_leftovers
 from ansible_collections.bakehouse.images.plugins.module_utils._sandbox import state
-from ansible_collections.bakehouse.images.plugins.plugin_utils._janitor import end_workers, pipes_of
+from ansible_collections.bakehouse.images.plugins.plugin_utils._janitor import command_line_of, end_workers, pipes_of
 
 from tests.integration.project import CHECKOUT, Project, Ran
 from tests.waiting import eventually
@@ -106,11 +106,11 @@ class Build:
             names: of the sandboxes.
         """
         if side == "both":
-            pipes = pipes_of(self.process.pid, own=True)
+            pipes, line = pipes_of(self.process.pid, own=True), command_line_of(self.process.pid)
             for janitor in self.janitors():
                 os.kill(janitor, signal.SIGKILL)
             self.end()
-            end_workers(pipes)
+            end_workers(pipes, line)
         elif side == "controller":
             self.end()
         if side != "controller":

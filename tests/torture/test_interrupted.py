@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""A build whose ansible-playbook is ended from outside is cleaned up all the same."""
+"""A build that is interrupted is cleaned up all the same."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ from tests.waiting import eventually
 SLEEP = f"sleep 600.{os.getpid()}"
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
-def test_an_ended_build_is_cleaned_up(project: Project, cloud: Cloud, source_ami: str, number: int) -> None:
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupted_build_is_cleaned_up(project: Project, cloud: Cloud, source_ami: str, number: int) -> None:
     before = host_state()
     manifest = project.folder / "web.json"
     project.images(
