@@ -63,7 +63,7 @@ class Forest:
         self.images = project.folder / "images"
         self.hosts: dict[str, dict[str, t.Any]] = {
             "base": image({"path": str(source)}, "base"),
-            "web": image({"parent": "base"}, "web", bake_disk_size="800MiB"),
+            "web": image({"parent": "base"}, "web", bake_disk_size="800MiB", bake_network="none"),
             "overlay": image({"parent": "base"}, "overlay", bake_output_format="qcow2", bake_output_backing_file=True),
         }
 
@@ -84,8 +84,8 @@ class Forest:
 
 
 def image(source: t.Any, mark: str, **options: t.Any) -> dict[str, t.Any]:
-    """The variables of an image whose one step leaves a mark in it."""
-    step = [{"shell": f"echo {mark} >> /etc/marks"}]
+    """The variables of an image whose one step leaves a mark in it, and does what cannot be done there."""
+    step = [{"shell": [f"echo {mark} >> /etc/marks", "ls /sys/class/net > /etc/seen", "swapoff --all"]}]
     return {"bake_image_name": MARK, "bake_source": source, "bake_provision": step, **options}
 
 
@@ -139,6 +139,7 @@ def test_a_forest_is_built_and_a_second_run_changes_nothing(forest: Forest, tmp_
     with contents(made["web.raw"], tmp_path) as root:
         assert (root / "etc/marks").read_text().split() == ["base", "web"]
         assert (root / "etc/machine-id").read_text() == ""
+        assert (root / "etc/seen").read_text() == "lo\n", "no network but its own"
         space = os.statvfs(root)
         assert space.f_blocks * space.f_frsize > 700 * MIB, "the file system has grown with the disk"
     assert made["web.raw"].stat().st_size == 800 * MIB
@@ -152,6 +153,8 @@ def test_a_forest_is_built_and_a_second_run_changes_nothing(forest: Forest, tmp_
     assert result["image"]["checksum"] == run("sha256sum", str(made["web.raw"])).split()[0]
     assert (result["status"], result["image"]["size_bytes"]) == ("built", 800 * MIB)
     assert result["image"]["path"] == str(made["web.raw"])
+    assert result["not_done"] == ["swapoff --all"]
+    assert re.search(r"TASK .*Say what was not done(.|\n)*ok: \[web\](.|\n)*swapoff --all", ran.output)
 
     inodes = {name: path.stat().st_ino for name, path in made.items()}
     again = forest.project.build()

@@ -182,7 +182,7 @@ changes_the_machine() {
         echo "$value" > /etc/hostname && hostname "$value" && done_in_files
         exit 1
       fi
-      [ "$one$verb" = yesstatus ] || [ "$verb" = hostname ] || return 1
+      [ "$one${verb:-status}" = yesstatus ] || [ "$verb" = hostname ] || return 1
       [ ! -f /etc/hostname ] || cat /etc/hostname
       exit 0
       ;;
