@@ -44,8 +44,8 @@ options:
     required: true
   owner:
     description:
-      - The owner of the build, as M(bakehouse.images.build_identity) returned it. It must be the C(ansible-playbook) that
-        runs this task.
+      - The owner of the build, as M(bakehouse.images.build_identity) returned it. It must be the C(ansible-playbook)
+        that runs this task.
     type: str
     default: ""
   image:

@@ -245,7 +245,8 @@ def test_a_build_that_fails_leaves_nothing(forest: Forest, debian_disk: Path) ->
 
 
 def test_a_killed_build_leaves_only_what_carries_its_id(forest: Forest, tmp_path: Path) -> None:
-    forest.hosts = {"base": {**forest.hosts["base"], "bake_provision": [{"shell": "touch /begun; sleep 600"}]}}
+    step = {"bake_provision": [{"shell": "touch /begun; sleep 600"}], "bake_cancel_timeout": 0}
+    forest.hosts = {"base": {**forest.hosts["base"], **step}}
     forest.write()
     command = [sys.executable, "-m", "ansible", "playbook", "-i", str(forest.project.folder / "inventory.yml")]
     env = {**os.environ, "ANSIBLE_CONFIG": str(CHECKOUT / "ansible.cfg"), "ANSIBLE_HOME": str(tmp_path / ".ansible")}
