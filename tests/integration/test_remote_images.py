@@ -80,6 +80,7 @@ def test_a_forest_is_built_on_one_build_host_by_a_user_with_sudo(
 ) -> None:
     alone = [spread([name], BUILDERS)[name] for name in ("base.img", CHILD)]
     assert alone[0] != alone[1], "placed one by one, the two would be on different hosts"
+    ssh_host.disconnect()
     before, logins = host_state(), ssh_host.logins()
     there = tmp_path / "of-build-host"
 
