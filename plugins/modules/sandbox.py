@@ -407,8 +407,8 @@ def argument_spec() -> t.Dict[str, t.Any]:
 
 def open_request(params: t.Mapping[str, t.Any]) -> OpenRequest:
     """The options as the core takes them."""
-    copied = ("name", "device", "root", "partition", "dev", "user_namespace", "network", "on_not_done")
-    copied += ("build_id", "owner", "expires")
+    copied = ["name", "device", "root", "partition", "dev", "user_namespace", "network", "on_not_done"]
+    copied += ["build_id", "owner", "expires"]
     return OpenRequest(
         mount_options=tuple(params["mount_options"]),
         chroot_mounts=tuple(params["chroot_mounts"]),

@@ -9,7 +9,6 @@ from __future__ import annotations
 import dataclasses
 import shutil
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -162,7 +161,7 @@ def test_scripts_run_where_the_user_wants_that(init: Init, root: Path) -> None:
 
 
 @pytest.fixture
-def busybox_root(sysvinit_root: Path, tmp_path: Path) -> Iterator[Path]:
+def busybox_root(sysvinit_root: Path, tmp_path: Path) -> Path:
     """Another family of distributions, without Python and with nothing but BusyBox."""
     root = tmp_path / "busybox"
     for folder in ("bin", "sbin", "etc/init.d", "proc", "sys", "dev", "run", "tmp"):

@@ -154,7 +154,7 @@ def test_a_forest_is_built_and_a_second_run_changes_nothing(forest: Forest, tmp_
     assert (result["status"], result["image"]["size_bytes"]) == ("built", 800 * MIB)
     assert result["image"]["path"] == str(made["web.raw"])
     assert result["not_done"] == ["swapoff --all"]
-    assert re.search(r"TASK .*Say what was not done(.|\n)*ok: \[web\](.|\n)*swapoff --all", ran.output)
+    assert "swapoff --all" in ran.output.partition("Say what was not done")[2]
 
     inodes = {name: path.stat().st_ino for name, path in made.items()}
     again = forest.project.build()

@@ -131,52 +131,51 @@ def test_stand_ins_leave_alone_what_only_asks(root: Path) -> None:
         assert said(record, "cat /run/bakehouse/not-done") == ""
 
 
+# Tasks that say in their environment what is to become of what only a running machine can do.
+WANTED: Tasks = [
+    {
+        "ansible.builtin.command": "sysctl -w kernel.kptr_restrict=2",
+        "environment": {"BAKEHOUSE_STAND_INS": "no"},
+        "register": "refused",
+        "failed_when": "refused is success",
+    },
+    {"ansible.builtin.assert": {"that": "'permission denied' in refused.stderr"}},
+    {"ansible.builtin.command": "sysctl -w kernel.kptr_restrict=2", "register": "done"},
+    {"ansible.builtin.assert": {"that": ["'not done' in done.stderr", "done.stdout == 'kernel.kptr_restrict = 2'"]}},
+    {
+        "block": [
+            {
+                "ansible.builtin.service": {"name": "apt-daily.timer", "enabled": False, "state": "restarted"},
+                "environment": {"BAKEHOUSE_STAND_INS": "fail"},
+            },
+            {"ansible.builtin.fail": {"msg": "It was restarted."}},
+        ],
+        "rescue": [
+            {
+                "ansible.builtin.assert": {
+                    "that": "'Cannot be done: systemctl restart apt-daily.timer.' in ansible_failed_result.msg"
+                }
+            },
+        ],
+    },
+    {
+        "ansible.builtin.command": "systemctl is-enabled apt-daily.timer",
+        "register": "enabled",
+        "failed_when": "enabled.rc == 0",
+    },
+    {
+        "ansible.builtin.service": {"name": "apt-daily.timer", "state": "restarted"},
+        "environment": {"BAKEHOUSE_STAND_INS": "no"},
+    },
+]
+
+
 def test_who_wants_the_commands_themselves_says_so(root: Path, tmp_path: Path) -> None:
-    tasks: Tasks = [
-        {
-            "ansible.builtin.command": "sysctl -w kernel.kptr_restrict=2",
-            "environment": {"BAKEHOUSE_STAND_INS": "no"},
-            "register": "refused",
-            "failed_when": "refused is success",
-        },
-        {"ansible.builtin.assert": {"that": "'permission denied' in refused.stderr"}},
-        {"ansible.builtin.command": "sysctl -w kernel.kptr_restrict=2", "register": "done"},
-        {
-            "ansible.builtin.assert": {
-                "that": ["'not done' in done.stderr", "done.stdout == 'kernel.kptr_restrict = 2'"]
-            }
-        },
-        {
-            "block": [
-                {
-                    "ansible.builtin.service": {"name": "cron", "enabled": False, "state": "restarted"},
-                    "environment": {"BAKEHOUSE_STAND_INS": "fail"},
-                },
-                {"ansible.builtin.fail": {"msg": "It was restarted."}},
-            ],
-            "rescue": [
-                {
-                    "ansible.builtin.assert": {
-                        "that": "'Cannot be done: systemctl restart cron.' in ansible_failed_result.msg"
-                    }
-                },
-            ],
-        },
-        {
-            "ansible.builtin.command": "systemctl is-enabled cron",
-            "register": "enabled",
-            "failed_when": "enabled.rc == 0",
-        },
-        {
-            "ansible.builtin.service": {"name": "cron", "state": "restarted"},
-            "environment": {"BAKEHOUSE_STAND_INS": "no"},
-        },
-    ]
     with opened(root) as record:
         host = {"image": {"ansible_connection": CHROOT, "ansible_chroot_sandbox": record.name}}
-        Playbooks(tmp_path).succeed(host, tasks, gather_facts=True)
+        Playbooks(tmp_path).succeed(host, WANTED, gather_facts=True)
         report = close_sandbox(record.name, runner=LocalRunner())
-    assert report.not_done == ("sysctl -w kernel.kptr_restrict=2", "systemctl restart cron")
+    assert report.not_done == ("sysctl -w kernel.kptr_restrict=2", "systemctl restart apt-daily.timer")
 
 
 def test_a_command_that_the_image_lacks_stays_missing(root: Path) -> None:
