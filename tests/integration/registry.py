@@ -47,7 +47,7 @@ class TestRegistry:
 
     Attributes:
         address: host and port.
-        folder: what it stores, and its C(log).
+        folder: what it stores, and its log.
     """
 
     address: str
@@ -67,8 +67,8 @@ class TestRegistry:
 
     def request(self, method: str, path: str, body: bytes | None = None, kind: str = "") -> tuple[int, bytes]:
         """Ask the registry itself."""
-        connection = http.client.HTTPConnection(self.address, timeout=30)
-        headers = {"Content-Type": kind} if kind else {}
+        connection = http.client.HTTPConnection(self.address, timeout=120)
+        headers = {"Accept": f"{MANIFEST}, {INDEX}", **({"Content-Type": kind} if kind else {})}
         if self.password:
             encoded = base64.b64encode(f"{USER}:{self.password}".encode()).decode()
             headers["Authorization"] = f"Basic {encoded}"
@@ -82,7 +82,7 @@ class TestRegistry:
     def put_blob(self, repository: str, content: bytes) -> str:
         """Store a blob, and return its digest."""
         digest = f"sha256:{hashlib.sha256(content).hexdigest()}"
-        connection = http.client.HTTPConnection(self.address, timeout=30)
+        connection = http.client.HTTPConnection(self.address, timeout=120)
         try:
             connection.request("POST", f"/v2/{_path(repository)}/blobs/uploads/")
             answer = connection.getresponse()
@@ -107,10 +107,6 @@ class TestRegistry:
         """The file that the registry keeps a blob in."""
         number = digest.partition(":")[2]
         return self.folder / "docker/registry/v2/blobs/sha256" / number[:2] / number / "data"
-
-    def log(self) -> str:
-        """What the server has said so far: a line for each request."""
-        return (self.folder / "log").read_text(encoding="utf-8")
 
 
 def _path(repository: str) -> str:
@@ -218,8 +214,8 @@ class HeldRequest(http.server.BaseHTTPRequestHandler):
         """Ask the registry, and answer what it does."""
         if self.path.endswith(self.server.digest):
             self.server.asked.set()
-            self.server.go_on.wait(120)
-        connection = http.client.HTTPConnection(self.server.registry.address, timeout=30)
+            self.server.go_on.wait(600)
+        connection = http.client.HTTPConnection(self.server.registry.address, timeout=120)
         try:
             connection.request("GET", self.path, headers={"Accept": self.headers.get("Accept", "*/*")})
             answer = connection.getresponse()

@@ -6,11 +6,9 @@
 
 from __future__ import annotations
 
-import gzip
-import hashlib
-import io
 import json
 import os
+import shutil
 import subprocess
 import sys
 import tarfile
@@ -26,17 +24,14 @@ from ansible_collections.bakehouse.images.plugins.module_utils._errors import (
     Refused,
 )
 from ansible_collections.bakehouse.images.plugins.module_utils._oci.pull import (
-    PullPlan,
     PullRequest,
     plan_pull,
-    pulled_images,
 )
 from ansible_collections.bakehouse.images.plugins.module_utils._oci.push import PushRequest, plan_push
 from ansible_collections.bakehouse.images.plugins.module_utils._oci.registry import Access
-from ansible_collections.bakehouse.images.plugins.module_utils._plan import apply_plan
-from ansible_collections.bakehouse.images.plugins.module_utils._run import LocalRunner
 
 from tests.integration.module_runs import CHECKOUT, environment, playbook_command
+from tests.integration.oci_images import LAYER, PLAIN, RUNNER, files, layer_of, publish, pull, push
 from tests.integration.registry import (
     INDEX,
     MANIFEST,
@@ -48,28 +43,6 @@ from tests.integration.registry import (
 )
 from tests.waiting import eventually
 
-RUNNER = LocalRunner()
-PLAIN = Access(validate_certs=False, retries=0)
-CONFIG = "application/vnd.oci.image.config.v1+json"
-LAYER = "application/vnd.oci.image.layer.v1.tar"
-
-
-def push(folder: Path, name: str, *paths: Path, **options: t.Any) -> str:
-    """Have an image of these files, and return its digest."""
-    images = [{"path": str(path)} for path in paths]
-    request = PushRequest(name=name, images=images, work_directory=str(folder), **{"access": PLAIN, **options})
-    with plan_push(RUNNER, request) as plan:
-        apply_plan(plan.operations)
-        return plan.image.digest
-
-
-def pull(folder: Path, name: str, **options: t.Any) -> PullPlan:
-    """Have the files of an image."""
-    request = PullRequest(name=name, directory=str(folder), **{"access": PLAIN, **options})
-    plan = plan_pull(RUNNER, request)
-    apply_plan(plan.operations)
-    return pulled_images(RUNNER, request, plan)
-
 
 def run_tasks(folder: Path, *tasks: dict[str, t.Any]) -> list[dict[str, t.Any]]:
     """Run tasks as a playbook, and return their results."""
@@ -80,46 +53,12 @@ def run_tasks(folder: Path, *tasks: dict[str, t.Any]) -> list[dict[str, t.Any]]:
     return [task["hosts"]["localhost"] for task in json.loads(done.stdout)["plays"][0]["tasks"]]
 
 
-def files(folder: Path) -> list[str]:
-    """All that is below a folder, hidden files too."""
-    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*"))
-
-
 @pytest.fixture
 def disk(tmp_path: Path) -> Path:
     """A disk with data at both ends and nothing between."""
     path = tmp_path / "disk.raw"
     path.write_bytes(os.urandom(100_000).ljust(32 * 1024 * 1024, b"\0") + b"the end")
     return path
-
-
-def layer_of(name: str, content: bytes, **fields: t.Any) -> bytes:
-    target = io.BytesIO()
-    with tarfile.open(fileobj=target, mode="w") as made:
-        entry = tarfile.TarInfo(name)
-        entry.size = len(content)
-        for field, value in fields.items():
-            setattr(entry, field, value)
-        made.addfile(entry, io.BytesIO(content))
-    return target.getvalue()
-
-
-def publish(registry: TestRegistry, name: str, *layers: tuple[bytes, str], tag: str = "latest", **config: t.Any) -> str:
-    """Put an image together by hand: each layer with its kind, compressed as that says; returned is its digest."""
-    descriptors = []
-    for layer, kind in layers:
-        content = layer
-        if kind.endswith("gzip"):
-            content = gzip.compress(layer)
-        elif kind.endswith("zstd"):
-            content = subprocess.run(["zstd", "-c"], check=True, input=layer, capture_output=True).stdout
-        descriptors.append({"mediaType": kind, "digest": registry.put_blob(name, content), "size": len(content)})
-    diff_ids = [f"sha256:{hashlib.sha256(layer).hexdigest()}" for layer, _kind in layers]
-    rootfs = {"type": "layers", "diff_ids": diff_ids}
-    blob = json.dumps({"os": "linux", "architecture": "amd64", "rootfs": rootfs, **config}).encode()
-    described = {"mediaType": CONFIG, "digest": registry.put_blob(name, blob), "size": len(blob)}
-    manifest = {"schemaVersion": 2, "mediaType": MANIFEST, "config": described, "layers": descriptors}
-    return registry.put_manifest(name, tag, manifest)
 
 
 def test_what_is_pushed_is_what_is_pulled(registry: TestRegistry, disk: Path, tmp_path: Path) -> None:
@@ -176,27 +115,24 @@ def test_check_mode_changes_nothing(registry: TestRegistry, disk: Path, tmp_path
 
 
 def test_a_second_pull_downloads_no_layer(registry: TestRegistry, disk: Path, tmp_path: Path) -> None:
-    name = registry.name()
-    push(tmp_path, name, disk)
-    there = tmp_path / "there"
+    name, there = registry.name(), tmp_path / "there"
+    digest = push(tmp_path, name, disk)
     assert pull(there, name).operations
-
-    def blobs() -> int:
-        return sum(f'"GET /v2/{name.partition("/")[2]}/blobs/' in line for line in registry.log().splitlines())
-
-    # The layer, and twice the configuration. The server answers first, and then notes that it has.
-    eventually(lambda: blobs() == 3)
-    plan = pull(there, name)
-    assert plan.operations == []
-    assert [image.path for image in plan.images] == [str(there / "images/disk.raw")]
-    # The configuration, which says what the image is for, is a blob too; the layer is not asked for again.
-    eventually(lambda: blobs() == 4)
-
     kept = pull(there, name, cache=True)
     assert kept.operations
     assert kept.compressed == [str(there / "images/disk.raw.zst")]
+
+    layer = registry.blob(json.loads(registry.blob(digest).read_bytes())["layers"][0]["digest"])
+    layer.unlink()
+    for cache in (False, True):
+        plan = pull(there, name, cache=cache)
+        assert plan.operations == []
+        assert [image.path for image in plan.images] == [str(there / "images/disk.raw")]
     assert files(there) == ["images", "images/disk.raw", "images/disk.raw.zst"]
-    assert pull(there, name, cache=True).operations == []
+    (there / "images/disk.raw").unlink()
+    with pytest.raises(BuildError):
+        pull(there, name)
+    assert files(there) == ["images", "images/disk.raw.zst"]
 
 
 def test_the_same_files_are_the_same_image(registry: TestRegistry, disk: Path, tmp_path: Path) -> None:
@@ -350,6 +286,36 @@ def test_a_registry_is_trusted_by_its_certificate(registry: TestRegistry, disk: 
         assert pull(tmp_path / "there", name, access=known).pinned.digest == digest
 
 
+def test_a_forest_is_built_on_what_was_pulled(registry: TestRegistry, debian_tarball: Path, tmp_path: Path) -> None:
+    base, folder = tmp_path / "base.raw", tmp_path / "forest"
+    root = tmp_path / "root"
+    root.mkdir()
+    without = ["--exclude=./usr/share", "--exclude=./usr/lib/python3*"]
+    subprocess.run(["tar", "-x", "--numeric-owner", *without, "-f", debian_tarball, "-C", root], check=True)
+    subprocess.run(["mkfs.ext4", "-q", "-d", root, base, "300M"], check=True)
+    push(tmp_path, f"{registry.address}/examples/base:main", base)
+    shutil.copytree(CHECKOUT / "examples/registry", folder)
+    given = {"registry": f"{registry.address}/examples", "registry_has_tls": False}
+
+    def run(playbook: Path, *arguments: str | Path) -> t.Any:
+        command = [sys.executable, "-m", "ansible", "playbook", *arguments, "-e", json.dumps(given), playbook]
+        done = subprocess.run(command, check=False, env=environment(folder), capture_output=True, text=True)
+        print(done.stdout, done.stderr)  # shown by pytest when the test fails
+        assert done.returncode == 0
+        return json.loads(done.stdout)["stats"]
+
+    assert run(folder / "pull.yml")["localhost"]["changed"] == 1
+    run(CHECKOUT / "playbooks/build.yml", "-i", folder / "images.json")
+    assert run(folder / "publish.yml")["localhost"]["changed"] == 1
+
+    raw = tmp_path / "k8s.raw"
+    subprocess.run(["qemu-img", "convert", "-O", "raw", folder / "images/k8s.qcow2", raw], check=True)
+    read = subprocess.run(["debugfs", "-R", "cat /etc/motd", raw], check=True, capture_output=True, text=True)
+    assert read.stdout.endswith("\nA node of a cluster\n")
+    status, _manifest = registry.request("GET", "/v2/examples/k8s/manifests/main")
+    assert status == 200
+
+
 PULL = """
 import sys
 from ansible_collections.bakehouse.images.plugins.module_utils._oci import pull, registry
@@ -372,7 +338,7 @@ def test_a_pull_that_is_killed_leaves_nothing_with_a_final_name(registry: TestRe
             stdin=subprocess.DEVNULL,
         )
         try:
-            assert held.asked.wait(60)
+            assert held.asked.wait(300)
             skopeo = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
         finally:
             process.kill()

@@ -20,40 +20,32 @@ from ansible_collections.bakehouse.images.plugins.module_utils._errors import Bu
 
 PREFIX = ".oci."
 ENDING = ".part"
+UNLOCKED_ENDING = ".new"
 
 
 @contextlib.contextmanager
 def staging_folder(folder: str) -> t.Iterator[str]:
     """A new folder in this one, which is made where it is missing; removed at the end with all in it.
 
-    It is locked for as long as its process lives: a folder without a lock belongs to nobody any more.
+    It is locked for as long as its process lives: a folder of that name without a lock belongs to nobody any more.
     """
+    path = os.path.join(folder, PREFIX + secrets.token_hex(8) + ENDING)
     try:
         os.makedirs(folder, exist_ok=True)
-        with _locked(folder):
-            for name in _left_over(folder):
-                shutil.rmtree(os.path.join(folder, name), ignore_errors=True)
-            path = os.path.join(folder, PREFIX + secrets.token_hex(8) + ENDING)
-            os.mkdir(path, 0o700)
-            descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        for name in _left_over(folder):
+            shutil.rmtree(os.path.join(folder, name), ignore_errors=True)
+        # It has its name from when it is locked on, so that nobody takes it for a left one.
+        unlocked = path + UNLOCKED_ENDING
+        os.mkdir(unlocked, 0o700)
+        descriptor = os.open(unlocked, os.O_RDONLY | os.O_DIRECTORY)
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        os.rename(unlocked, path)
     except OSError as exc:
         raise BuildError("Cannot write in %s: %s." % (folder, exc.strerror), path=folder) from exc
     try:
         yield path
     finally:
         shutil.rmtree(path, ignore_errors=True)
-        os.close(descriptor)
-
-
-@contextlib.contextmanager
-def _locked(folder: str) -> t.Iterator[None]:
-    """Between being made and being locked, a folder looks like a left one: only one process at a time does that."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
-        yield
-    finally:
         os.close(descriptor)
 
 

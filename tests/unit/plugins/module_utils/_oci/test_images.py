@@ -7,7 +7,6 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import json
 import os
 import struct
@@ -211,9 +210,6 @@ def test_only_folders_that_nobody_holds_are_removed(tmp_path: Path) -> None:
         kept = {os.path.basename(path) for path in (one, other)} | {".oci.file.part", "images.part"}
         assert set(os.listdir(tmp_path)) == kept
     assert set(os.listdir(tmp_path)) == {".oci.file.part", "images.part"}
-    descriptor = os.open(tmp_path, os.O_RDONLY)
-    fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)  # no lock is left
-    os.close(descriptor)
 
 
 def test_all_mistakes_of_a_request_are_told_together(tmp_path: Path) -> None:
