@@ -73,7 +73,8 @@ class ActionModule(ActionBase):
         build = Build(plain(given["build_id"]), plain(given["image"]), places, given["timeout"], report)
         owner = owner_of(os.getppid())
         # When the run has just ended, the parent of this worker is another process, which may never end.
-        if owner is None or (given["owner"] and owner.to_text() != given["owner"]):
+        noted = Owner.from_text(given["owner"])
+        if owner is None or (noted and (noted.pid, noted.start_time) != (owner.pid, owner.start_time)):
             return {**result, "failed": True, "msg": "The ansible-playbook that runs this build has ended."}
         problem = _janitor_client.begin(build, lambda: self._settings(owner))
         result["janitor"] = not problem

@@ -124,23 +124,29 @@ def owner_of(pid: int) -> t.Optional[Owner]:
 
 
 def machine_id(root: str = "/") -> str:
-    """A hash of what this machine has and no clone of it: its id and name, and the addresses of its network hardware.
+    """A hash of what this machine has and no clone of it; empty where there is no telling.
 
-    Two machines made from one image may have the same id and even the same name; the addresses they cannot share, when
-    they share a network. A container has no network hardware, and so no machine.
+    Two machines made from one image may have the same id, the same name, and, on networks of their own, even the same
+    addresses. What counts is what the hypervisor or the maker gives to each: without that there is no hash. Only root
+    can read it, but for the instance id that EC2 puts there.
     """
-    addresses = []
-    folder = os.path.join(root, "sys/class/net")
-    try:
-        for name in sorted(os.listdir(folder)):
-            if os.path.exists(os.path.join(folder, name, "device")):
-                addresses.append(_read(os.path.join(folder, name, "address")))
-    except OSError:
-        return ""
+    given = _read(os.path.join(root, "sys/class/dmi/id/board_asset_tag"))
+    if not given.startswith("i-"):
+        given = _read(os.path.join(root, "sys/class/dmi/id/product_uuid"))
     own = _read(os.path.join(root, "etc/machine-id"))
-    if not own or not any(addresses):
+    addresses = _hardware_addresses(os.path.join(root, "sys/class/net"))
+    if not (given and own and any(addresses)):
         return ""
-    return hashlib.sha256("\n".join([own, socket.gethostname(), *addresses]).encode("utf-8")).hexdigest()[:16]
+    return hashlib.sha256("\n".join([given, own, socket.gethostname(), *addresses]).encode("utf-8")).hexdigest()[:16]
+
+
+def _hardware_addresses(folder: str) -> t.List[str]:
+    """Of network hardware; a container has none."""
+    try:
+        names = [name for name in sorted(os.listdir(folder)) if os.path.exists(os.path.join(folder, name, "device"))]
+    except OSError:
+        return []
+    return [_read(os.path.join(folder, name, "address")) for name in names]
 
 
 def judge(text: str, here: t.Optional[Place] = None) -> Verdict:

@@ -19,12 +19,15 @@ import sys
 import typing as t
 
 from ansible import constants as C
-from ansible_collections.bakehouse.images.plugins.plugin_utils._janitor import TALK_SECONDS, Build, Settings
+from ansible_collections.bakehouse.images.plugins.plugin_utils._janitor import Build, Settings
 from ansible_collections.bakehouse.images.plugins.plugin_utils._run_notes import locked
 from ansible_collections.bakehouse.images.plugins.plugin_utils._transport import connect_unix
 
 # Ansible's settings are attributes made when it starts, which no type checker sees.
 SETTINGS: t.Any = C
+
+# A janitor that is just starting answers when it has started, which takes its time on a busy machine.
+START_SECONDS = 60.0
 
 COLLECTIONS = "/ansible_collections/"
 BOOTSTRAP = (
@@ -64,8 +67,7 @@ def _tell(message: dict[str, t.Any]) -> bool:
     if connection is None:
         return False
     with connection, contextlib.suppress(OSError):
-        # A process that is just starting answers when it has started.
-        connection.settimeout(6 * TALK_SECONDS)
+        connection.settimeout(START_SECONDS)
         connection.sendall(json.dumps(message).encode() + b"\n")
         return connection.recv(16) == b"noted\n"
     return False

@@ -44,3 +44,19 @@ def test_an_interrupted_build_is_cleaned_up(project: Project, cloud: Cloud, sour
     assert said["left"] == []
     assert cloud.leftovers() == []
     assert host_state() == before
+
+
+def test_a_play_of_ones_own_that_ends_in_the_middle_is_cleaned_up(
+    project: Project, cloud: Cloud, source_ami: str
+) -> None:
+    """A task file whose name is only known when it runs cannot be read beforehand."""
+    project.write("sly.yml", [{"ansible.builtin.meta": "end_play"}])
+    project.write("own.yml", [{"hosts": "web", "gather_facts": False, "roles": ["bakehouse.images.bake"]}])
+    steps = [{"tasks": "{{ inventory_dir }}/sly.yml"}]
+    project.images(web={"bake_image_name": "web", "bake_source": source_ami, "bake_provision": steps})
+    with start_build(project, playbook="own.yml") as build:
+        build.process.wait(600)
+        eventually(lambda: not build.janitors(), seconds=300)
+    said = (project.folder / ".ansible/bakehouse/janitor.log").read_text()
+    assert "has ended in the middle of: web (" in said
+    assert cloud.leftovers() == []

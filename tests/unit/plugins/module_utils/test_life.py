@@ -115,21 +115,41 @@ def test_who_has_seen_it_alive_is_right() -> None:
     assert merge([]).life is Life.UNKNOWN
 
 
-def machine(root: Path, *, machine_id: str = "abc", address: str = "02:00:00:00:00:01", hardware: bool = True) -> str:
+def machine(
+    root: Path,
+    *,
+    machine_id: str = "abc",
+    address: str = "02:00:00:00:00:01",
+    hardware: bool = True,
+    uuid: str = "f3e4",
+    asset: str = "",
+) -> str:
+    """The id of a machine with these files."""
     card = root / "sys/class/net/eth0"
-    card.mkdir(parents=True)
+    maker = root / "sys/class/dmi/id"
+    for folder in (card, maker, root / "etc"):
+        folder.mkdir(parents=True)
     (card / "address").write_text(address)
     if hardware:
         (card / "device").mkdir()
-    (root / "etc").mkdir()
     (root / "etc/machine-id").write_text(machine_id)
+    (maker / "product_uuid").write_text(uuid)
+    (maker / "board_asset_tag").write_text(asset)
     return _life.machine_id(str(root))
 
 
 def test_a_machine_is_known_by_what_a_clone_of_it_has_not(tmp_path: Path) -> None:
     same = [machine(tmp_path / name) for name in ("before", "after")]
     assert same[0] == same[1] != ""
-    assert machine(tmp_path / "clone", address="02:00:00:00:00:02") not in ("", same[0])
+    assert machine(tmp_path / "other-network", address="02:00:00:00:00:02") not in ("", same[0])
+    assert machine(tmp_path / "clone", uuid="f3e5") not in ("", same[0])
+    assert machine(tmp_path / "microvm", uuid="") == "", "its clones may have all else that it has"
     assert machine(tmp_path / "container", hardware=False) == ""
     assert machine(tmp_path / "no-id", machine_id="") == ""
     assert _life.machine_id(str(tmp_path / "nothing")) == ""
+
+
+def test_an_instance_of_ec2_is_known_without_being_root(tmp_path: Path) -> None:
+    one = machine(tmp_path / "one", uuid="", asset="i-0123456789abcdef0")
+    assert one not in ("", machine(tmp_path / "two", uuid="", asset="i-0123456789abcdef1"))
+    assert machine(tmp_path / "three", uuid="", asset="Not Specified") == ""
