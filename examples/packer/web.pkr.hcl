@@ -76,6 +76,13 @@ build {
   }
 
   post-processor "manifest" {
-    output = "manifest.json"
+    output      = "manifest.json"
+    custom_data = {
+      base = build.SourceAMIName
+    }
+  }
+
+  post-processor "shell-local" {
+    inline = ["echo built ${source.name} >> built.txt"]
   }
 }

@@ -31,10 +31,13 @@ class ActionModule(ActionBase):
     _supports_check_mode = True
 
     def run(self, tmp: t.Any = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
-        """Compile C(bake_provision) of this host."""
+        """Compile the steps of this host."""
         result: dict[str, t.Any] = super().run(tmp, task_vars)
+        _validation, given = self.validate_argument_spec(
+            argument_spec={"variable": {"type": "str", "default": "bake_provision"}}
+        )
         variables = task_vars or {}
-        raw = variables.get("bake_provision")
+        raw = variables.get(given["variable"])
         steps, problems = parse_steps(plain(raw))
         if problems:
             return {**result, "failed": True, "msg": " ".join(problems)}

@@ -12,8 +12,8 @@ DOCUMENTATION = r"""
 module: provision_steps
 short_description: Write an image's provisioning steps as a task file
 description:
-  - Reads the host's C(bake_provision) without templating it and writes it as literal tasks into Ansible's
-    temporary folder on the controller. Each step is then templated when it runs.
+  - Reads steps of the host, by default its C(bake_provision), without templating them and writes them as literal
+    tasks into Ansible's temporary folder on the controller. Each step is then templated when it runs.
 version_added: 0.1.0
 author:
   - bakehouse.images maintainers (@bakehouse)
@@ -23,7 +23,11 @@ extends_documentation_fragment:
 attributes:
   idempotent:
     support: full
-options: {}
+options:
+  variable:
+    description: The variable of the host that holds the steps.
+    type: str
+    default: bake_provision
 seealso:
   - module: bakehouse.images.build_definition
   - module: bakehouse.images.image_playbook

@@ -23,7 +23,7 @@ from ansible_collections.bakehouse.images.plugins.plugin_utils._packer_late impo
 from ansible_collections.bakehouse.images.plugins.plugin_utils._packer_model import ImageBuild, Settings, Template
 from ansible_collections.bakehouse.images.plugins.plugin_utils._packer_option_rules import Rules
 from ansible_collections.bakehouse.images.plugins.plugin_utils._packer_options import OPTIONS, TOGETHER, read_options
-from ansible_collections.bakehouse.images.plugins.plugin_utils._packer_post import post_variables
+from ansible_collections.bakehouse.images.plugins.plugin_utils._packer_post import after_steps
 from ansible_collections.bakehouse.images.plugins.plugin_utils._packer_provisioner import LOOKUP, Surroundings
 from ansible_collections.bakehouse.images.plugins.plugin_utils._packer_provisioners import provisioner_steps
 from ansible_collections.bakehouse.images.plugins.plugin_utils._packer_root_mapping import root_mapping
@@ -102,7 +102,9 @@ class HostMaker:
         if found.steps:
             host.variables["bake_provision"] = found.steps
         host.variables["bake_gather_facts"] = any("playbook" in step for step in found.steps)
-        host.variables.update(post_variables(build.post_processors, surroundings, host.problems, host.warnings))
+        after = after_steps(build.post_processors, surroundings, host.problems, host.warnings)
+        if after:
+            host.variables["packer_after_build"] = after
         host.groups = {f"source_{_word(build.source_name)}", *found.groups}
         if build.build_name:
             host.groups.add(f"build_{_word(build.build_name)}")

@@ -66,7 +66,7 @@ VARIABLE = re.compile(r"([A-Za-z_]\w*)=(.*)", re.DOTALL)
 LATER = ("execute_command",)
 # A single quote between single quotes of a shell.
 QUOTE, QUOTE_INSIDE = "'", "'\"'\"'"
-HERE = {"delegate_to": "localhost", "become": False, "vars": {"ansible_become": False}}
+HERE: dict[str, t.Any] = {"delegate_to": "localhost", "become": False, "vars": {"ansible_become": False}}
 
 
 def shell_steps(it: Provisioner) -> list[dict[str, t.Any]]:

@@ -53,7 +53,11 @@ def test_a_template_builds_as_it_is(
         assert (root / "etc/setup").read_text() == "web amazon-chroot one two\n"
         assert not list((root / "tmp").iterdir())
     manifest = json.loads((packer.folder / "manifest.json").read_text())
-    assert manifest["image"]["image_id"] == image["ImageId"]
+    [built] = manifest["builds"]
+    assert built["artifact_id"].endswith(f":{image['ImageId']}")
+    assert built["packer_run_uuid"] == manifest["last_run_uuid"] == tags["bakehouse:build-id"]
+    assert built["custom_data"] == {"base": SOURCE}
+    assert (packer.folder / "built.txt").read_text() == "built web\n"
 
 
 def test_a_wrong_template_is_refused_before_anything_is_created(packer: Project, lab: RunningLab) -> None:

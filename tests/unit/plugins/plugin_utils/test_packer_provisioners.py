@@ -270,12 +270,40 @@ def test_breakpoints(folder: Path) -> None:
     assert step["tasks"][0]["ansible.builtin.pause"] == {"prompt": "look. Press Enter to go on"}
 
 
-def test_a_manifest(folder: Path) -> None:
-    found = host(folder, steps='post-processor "manifest" {\n  output = "out/m.json"\n}')
+def test_a_manifest_is_written_as_packer_writes_it(folder: Path) -> None:
+    text = 'post-processor "manifest" {\n  output = "out/m.json"\n  strip_time = true\n  custom_data = { a = "b" }\n}'
+    found = host(folder, steps=text)
     assert found.problems == []
-    assert found.variables["bake_manifest"] == os.path.join(os.getcwd(), "out/m.json")
-    twice = host(folder, steps='post-processors {\n  post-processor "manifest" {}\n  post-processor "manifest" {}\n}')
-    assert "there is one manifest already" in twice.problems[0]
+    [step] = found.variables["packer_after_build"]
+    [task] = step["tasks"]
+    assert task["ansible.builtin.copy"]["dest"] == os.path.join(os.getcwd(), "out/m.json")
+    assert task["throttle"] == 1
+    assert task["vars"]["packer_entry"] == {
+        "name": "web",
+        "builder_type": "amazon-chroot",
+        "build_time": 0,
+        "files": None,
+        "artifact_id": "{{ (__bake_host.region | default('')) ~ ':' ~ __bake_image.image_id }}",
+        "packer_run_uuid": "{{ __bake_build_id }}",
+        "custom_data": {"a": "b"},
+    }
+
+
+def test_commands_after_the_build(folder: Path) -> None:
+    text = """
+  post-processors {
+    post-processor "manifest" {}
+    post-processor "shell-local" {
+      inline = ["cat packer-manifest.json"]
+    }
+  }
+"""
+    found = host(folder, steps=text)
+    assert found.problems == []
+    manifest, command = found.variables["packer_after_build"]
+    assert manifest["tasks"][0]["delegate_to"] == "localhost"
+    assert command["tasks"][0]["block"][2]["delegate_to"] == "localhost"
+    assert parse_steps(found.variables["packer_after_build"])[1] == []
 
 
 @pytest.mark.parametrize(
