@@ -66,8 +66,8 @@ boot: lab-up ## boot an image that the demo built, in QEMU
 	@tools/on-lab ansible-playbook bakehouse.images.boot
 
 # Not part of "make test": they judge nothing. OPTIONS="--runs 10 --case same", say; see tests/benchmarks/README.md.
-.PHONY: bench bench-connection bench-builds
-bench: bench-connection bench-builds ## as root: all benchmarks, in seconds, ours beside the peers
+.PHONY: bench bench-connection bench-builds bench-forest
+bench: bench-connection bench-builds bench-forest ## as root: all benchmarks, in seconds, ours beside the peers
 
 bench-connection: setup-test ## as root: plays through our connection, through its peers, and through none
 	@ADDITIONAL=ansible-core==$$($(BIN)/python -c 'import ansible; print(ansible.__version__)') tools/venv .venv-bench $(PYTHON) benchmark
@@ -76,6 +76,10 @@ bench-connection: setup-test ## as root: plays through our connection, through i
 bench-builds: setup-test ## as root: our builds beside those of Packer's amazon-chroot
 	@tools/packages requirements/debian-benchmark.txt
 	@$(BIN)/python -m tests.benchmarks.build_vs_packer $(OPTIONS)
+
+bench-forest: setup-test ## as root: our disk images beside little-vm-helper's pipeline, and forests beside separate builds
+	@tools/packages requirements/debian-benchmark.txt
+	@$(IN_VENV) unshare --mount --propagation private python -m tests.benchmarks.forest_speed $(OPTIONS)
 
 ##@ Checks
 
