@@ -14,8 +14,8 @@ from ansible_collections.bakehouse.images.plugins.plugin_utils._sweep_places imp
 
 NOWHERE = (
     "There is nowhere to look: the inventory has no image (a host with ansible_connection: bakehouse.images.chroot),"
-    " and none of sweep_build_hosts, sweep_directories and sweep_regions is given. Give the inventory that builds are run"
-    " with, or one of these."
+    " and none of sweep_build_hosts, sweep_directories and sweep_regions is given. Give the inventory that builds are"
+    " run with, or one of these."
 )
 
 

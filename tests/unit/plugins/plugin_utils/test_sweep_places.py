@@ -1,0 +1,46 @@
+# Copyright (c) 2026, the bakehouse.images authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""A sweep looks where the inventory's images are built."""
+
+from __future__ import annotations
+
+import typing as t
+
+import pytest
+from ansible_collections.bakehouse.images.plugins.module_utils._errors import Invalid
+from ansible_collections.bakehouse.images.plugins.plugin_utils._sweep_places import Places, places_of
+
+CHROOT = {"ansible_connection": "bakehouse.images.chroot", "inventory_dir": "/inventory"}
+
+
+def places(groups: dict[str, list[str]] | None = None, **hosts: dict[str, t.Any]) -> Places:
+    every = {"all": list(hosts), **(groups or {})}
+    return places_of({"groups": every, "hostvars": hosts})
+
+
+def test_an_image_that_says_nothing_is_built_here_for_ec2() -> None:
+    assert places(web=CHROOT, db=CHROOT) == Places(["localhost"], [], ["default"])
+
+
+def test_hosts_that_are_no_images_do_not_count() -> None:
+    assert places(builder={"bake_region": "eu-west-1"}) == Places([], [], [])
+
+
+def test_places_of_all_images_are_put_together() -> None:
+    found = places(
+        {"builders": ["b1", "b2"]},
+        web={**CHROOT, "bake_build_hosts": ["builders"], "bake_region": "eu-west-1"},
+        db={**CHROOT, "bake_build_host": "b1", "bake_region": "us-east-1"},
+        disk={**CHROOT, "bake_provider": "local", "bake_output_directory": "/srv/images"},
+        other={**CHROOT, "bake_provider": "local"},
+        b1={},
+        b2={},
+    )
+    assert found == Places(["b1", "b2", "localhost"], ["/srv/images", "/inventory/images"], ["eu-west-1", "us-east-1"])
+
+
+def test_build_hosts_that_are_not_there_are_a_mistake() -> None:
+    with pytest.raises(Invalid, match="bilders"):
+        places(web={**CHROOT, "bake_build_hosts": ["bilders"]})
