@@ -103,3 +103,28 @@ class TestRefusals:
 
     def test_a_build_host_that_cannot_be_read(self) -> None:
         assert "'pigeon'" in self.refusal(ansible_chroot_build_host={"transport": "pigeon"}, ansible_chroot_sandbox="x")
+
+
+@pytest.mark.parametrize(
+    ("variables", "left"),
+    [
+        ({}, ("of ssh", "of sudo")),
+        ({"ansible_su_pass": "the image's"}, ("of ssh", "of sudo")),
+        ({"ansible_become_pass": "the image's"}, ("of ssh", None)),
+        ({"ansible_become_password": "the image's"}, ("of ssh", None)),
+        ({"ansible_password": "of many hosts"}, (None, "of sudo")),
+        ({"ansible_ssh_pass": "of many hosts"}, (None, "of sudo")),
+    ],
+)
+def test_only_what_was_asked_for_is_for_the_build_host_too(
+    variables: dict[str, str], left: tuple[str | None, str | None]
+) -> None:
+    context = PlayContext(passwords={"conn_pass": "of ssh", "become_pass": "of sudo"})
+    # As ansible-core does it before it makes the connection.
+    context.password = variables.get("ansible_ssh_pass", variables.get("ansible_password", context.password))
+    context.become_pass = variables.get(
+        "ansible_become_password", variables.get("ansible_become_pass", context.become_pass)
+    )
+    connection = connection_loader.get("bakehouse.images.chroot", context, ansible_playbook_pid="1")
+    connection.set_options(var_options=variables)
+    assert (connection.asked_login, connection.asked_sudo) == left
