@@ -25,12 +25,17 @@ from ansible_collections.bakehouse.images.plugins.plugin_utils._packer_hcl_funct
 from ansible_collections.bakehouse.images.plugins.plugin_utils._packer_hcl_parse import parse_expression, parse_hcl
 from ansible_collections.bakehouse.images.plugins.plugin_utils._packer_hcl_syntax import Block, Literal, Name, Node
 from ansible_collections.bakehouse.images.plugins.plugin_utils._packer_model import Place, Settings
-from ansible_collections.bakehouse.images.plugins.plugin_utils._packer_values import as_bool, as_text, convert
+from ansible_collections.bakehouse.images.plugins.plugin_utils._packer_values import (
+    NUMBER,
+    as_bool,
+    as_number,
+    as_text,
+    convert,
+)
 
 ENVIRONMENT = "PKR_VAR_"
 AUTO = ("*.auto.pkrvars.hcl", "*.auto.pkrvars.json")
 KEYS = ("type", "default", "description", "sensitive")
-PLAIN = ("string", "any")
 
 
 @dataclasses.dataclass
@@ -133,16 +138,29 @@ class Variables:
         (self.problems if strict else self.warnings).append(text)
 
     def _from_text(self, name: str, text: str, source: str) -> t.Any:
-        """A value given as text: as it is for a text, else as an expression."""
-        wanted = self.declared[name].type
-        word = wanted.name if isinstance(wanted, Name) else wanted.value if isinstance(wanted, Literal) else None
-        if wanted is None or word in (*PLAIN, "number", "bool"):
+        """A value given as text: as it is for a text or a number, else as an expression."""
+        declared = self.declared[name]
+        word = _type_word(declared.type)
+        if word in ("string", "number", "bool"):
             return text
+        if declared.type is None:
+            like = self._default_or_none(declared)
+            if not isinstance(like, (bool, list, dict)):
+                return as_number(text) if isinstance(like, (int, float)) and NUMBER.fullmatch(text) else text
         try:
             node = parse_expression(text, source, 1)
             return Evaluator(source, {}, self.library, self.secrets).value(node)
         except Invalid as exc:
-            self.problems.append(self.declared[name].place.says(f"variable {name}: {' '.join(exc.problems)}"))
+            if word == "any":
+                return text
+            self.problems.append(declared.place.says(f"variable {name}: {' '.join(exc.problems)}"))
+            return None
+
+    def _default_or_none(self, declared: Declared) -> t.Any:
+        """What a variable without a type is like."""
+        try:
+            return self._default(declared)
+        except Invalid:
             return None
 
     def _from_file(self, path: Path, *, strict: bool) -> dict[str, t.Any]:
@@ -227,6 +245,13 @@ class Variables:
                 self.problems.append(place.says(f"variable {declared.name}: {evaluator.text(message)}"))
         except (Invalid, ValueError) as exc:
             self.problems += exc.problems if isinstance(exc, Invalid) else [place.says(f"{exc}.")]
+
+
+def _type_word(wanted: Node | None) -> str | None:
+    """The type, when it is one word; as Packer took it at first, between quotes."""
+    if isinstance(wanted, Name):
+        return wanted.name
+    return str(wanted.value) if isinstance(wanted, Literal) else None
 
 
 __all__ = ("Variables",)

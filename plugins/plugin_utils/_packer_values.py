@@ -174,4 +174,4 @@ def _mapping(value: t.Any) -> Mapping[str, t.Any]:
     raise ValueError(f"this must be a map, and is {_shown(value)}")
 
 
-__all__ = ("as_bool", "as_int", "as_number", "as_seconds", "as_text", "convert", "kind_of")
+__all__ = ("NUMBER", "as_bool", "as_int", "as_number", "as_seconds", "as_text", "convert", "kind_of")

@@ -98,6 +98,28 @@ def test_values_from_the_environment_have_the_type_that_is_declared(tmp_path: Pa
     assert template.builds[0].source.values["ami_name"] == '[{"n":1}]'
 
 
+@pytest.mark.parametrize(
+    ("declared", "given", "expected"),
+    [
+        ("", "[1]", '"[1]"'),
+        ('default = "a"', "5", '"5"'),
+        ("default = 1", "5", "5"),
+        ("default = []", '["a"]', '["a"]'),
+        ("default = false", "true", "true"),
+        ("default = { a = 1 }", "{ a = 2 }", '{"a":2}'),
+        ("type = any", "[1]", "[1]"),
+        ("type = any", "plain words", '"plain words"'),
+    ],
+)  # fmt: skip
+def test_values_of_variables_without_a_type_are_like_their_defaults(
+    tmp_path: Path, declared: str, given: str, expected: str
+) -> None:
+    text = f'variable "v" {{\n  {declared}\n}}\n' + TYPES.split("}", 1)[1] + BUILD % ""
+    template = read(tmp_path, text, environment={"PKR_VAR_v": given})
+    assert template.problems == []
+    assert template.builds[0].source.values["ami_name"] == expected
+
+
 def test_all_mistakes_of_variables_are_reported_together(tmp_path: Path) -> None:
     text = """
 variable "size" {
