@@ -117,8 +117,8 @@ class ActionModule(ActionBase):
             files[f"vault-{number}"] = secret.bytes.decode("utf-8", "surrogateescape")
             command += ["--vault-id", f"{label or 'default'}@{{folder}}/vault-{number}"]
         for option, password in (
-            ("--connection-password-file", self._play_context.password),
-            ("--become-password-file", self._play_context.become_pass),
+            ("--connection-password-file", getattr(self._play_context, "password", None)),
+            ("--become-password-file", getattr(self._play_context, "become_pass", None)),
         ):
             if password:
                 files[option.strip("-")] = str(password)
