@@ -40,7 +40,7 @@ setup: packages link ## what the demo and the lab need: system packages, .venv
 	@tools/venv $(VENV) $(PYTHON) controller lab
 
 setup-test: packages link ## what the tests need besides
-	@tools/packages requirements/debian-rpm.txt
+	@tools/packages requirements/debian-rpm.txt requirements/debian-test.txt
 	@tools/venv $(VENV) $(PYTHON) controller lab test
 
 ##@ The lab and what runs on it
