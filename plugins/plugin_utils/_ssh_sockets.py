@@ -15,6 +15,7 @@ only by a socket that cannot be reached although somebody listens there: ssh tak
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import secrets
 import socket
@@ -44,14 +45,17 @@ MAX_CHATTER_BYTES = 1 << 16
 
 def connect(transport: SshTransport, path: str, *, is_there: bool) -> socket.socket | None:
     """See Transport.connect."""
-    if read_note("relay", transport.identity) is not None:
-        transport.prepare()
-        return _relayed(transport, path)
-    stream = _forwarded(transport, path)
-    if stream is None and is_there:
-        stream = _relayed(transport, path)
-        if stream:
-            write_note("", "relay", transport.identity)
+    if read_note("relay", transport.identity) is None:
+        stream = _forwarded(transport, path)
+        if stream or not is_there:
+            return stream
+    # Making the command line takes Ansible's plugins, which take longer to load than most tasks take in an agent.
+    noted = None if is_there else read_note("relay", transport.identity, path)
+    greeting, argv = json.loads(noted) if noted else _relay_command(transport, path)
+    stream = _relayed(greeting, argv)
+    if stream and not noted:
+        write_note("", "relay", transport.identity)
+        write_note(json.dumps([greeting, argv]), "relay", transport.identity, path)
     return stream
 
 
@@ -72,13 +76,18 @@ def _forwarded(transport: SshTransport, path: str) -> socket.socket | None:
     return stream if stream and _is_answered(stream) else None
 
 
-def _relayed(transport: SshTransport, path: str) -> socket.socket | None:
+def _relay_command(transport: SshTransport, path: str) -> tuple[str, list[str]]:
+    transport.prepare()
     greeting = f"bakehouse-{secrets.token_hex(8)}"
+    return greeting, transport.relay_argv(f"{greeting} {path}")
+
+
+def _relayed(greeting: str, argv: list[str]) -> socket.socket | None:
     ours, theirs = socket.socketpair()
     with theirs:
         # What it complains about is told by a command, which is what runs in its place.
         process = subprocess.Popen(
-            transport.relay_argv(f"{greeting} {path}"),
+            argv,
             stdin=theirs.fileno(),
             stdout=theirs.fileno(),
             stderr=subprocess.DEVNULL,
