@@ -75,6 +75,11 @@ build {
     max_retries      = 1
   }
 
+  provisioner "ansible" {
+    playbook_file   = "site.yml"
+    extra_arguments = ["--extra-vars", "stage=test"]
+  }
+
   post-processor "manifest" {
     output      = "manifest.json"
     custom_data = {

@@ -83,6 +83,9 @@ class Rules:
             self._says("ami_block_device_mappings needs root_device_name.", "ami_block_device_mappings")
         if name and not mappings:
             self._says("root_device_name goes together with ami_block_device_mappings.", "root_device_name")
+        if mappings:
+            place = self.source.at("ami_block_device_mappings")
+            self.warnings.append(place.says("ami_block_device_mappings replaces all mappings of the source image."))
         if mappings and name and not values.get("root_volume_size"):
             self._says("ami_block_device_mappings needs root_volume_size.", "ami_block_device_mappings")
 

@@ -28,6 +28,11 @@ DECIDED = ("device_name", "snapshot_id", "volume_size", "encrypted", "kms_key_id
 def root_mapping(source: Component, values: t.Mapping[str, t.Any], problems: list[str]) -> dict[str, t.Any]:
     """The variables that the mapping of the root volume becomes; others cannot be had, which is noted."""
     found: dict[str, t.Any] = {}
+    if values.get(NAME) and not values.get("from_scratch"):
+        problems.append(
+            source.at(NAME).says(f"{NAME} is not supported with a source image, whose mappings are kept: {LATER}.")
+        )
+        return found
     for number, mapping in enumerate(values.get(NAME) or []):
         name = mapping.get("device_name")
         if name != values.get("root_device_name"):

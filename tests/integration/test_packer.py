@@ -50,6 +50,7 @@ def test_a_template_builds_as_it_is(
         assert (root / "etc/greeting").read_text() == "it's web\n"
         assert (root / "etc/token.sha256").read_text().split()[0] == hashlib.sha256(SECRET.encode()).hexdigest()
         assert (root / "etc/base").read_text() == f"{source_ami} {SOURCE}\n"
+        assert (root / "etc/played").read_text() == "web test Debian\n"
         assert (root / "etc/setup").read_text() == "web amazon-chroot one two\n"
         assert not list((root / "tmp").iterdir())
     manifest = json.loads((packer.folder / "manifest.json").read_text())

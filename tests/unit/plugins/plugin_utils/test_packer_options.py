@@ -285,6 +285,18 @@ def test_mappings_beside_the_root_cannot_be_had(tmp_path: Path) -> None:
     assert found.warnings == ["web.pkr.hcl, line 18: source_ami has no effect with from_scratch."]
 
 
+def test_mappings_in_place_of_the_sources_cannot_be_had(tmp_path: Path) -> None:
+    mapping = 'ami_block_device_mappings {\n  device_name = "/dev/xvda"\n}\n'
+    found = host(tmp_path, mapping + 'root_device_name = "/dev/xvda"\nroot_volume_size = 9')
+    assert found.problems == [
+        "web.pkr.hcl, line 5: ami_block_device_mappings is not supported with a source image, whose mappings are kept: "
+        "the role cannot do it yet."
+    ]
+    assert found.warnings == [
+        "web.pkr.hcl, line 5: ami_block_device_mappings replaces all mappings of the source image."
+    ]
+
+
 def test_every_variable_is_one_of_the_role() -> None:
     specs = yaml.safe_load((CHECKOUT / "roles/bake/meta/argument_specs.yml").read_text())["argument_specs"]
     known = {**specs["build"]["options"], **specs["ec2"]["options"]}
