@@ -38,8 +38,9 @@ def playbooks(tmp_path: Path) -> Playbooks:
 
 
 @pytest.fixture(autouse=True)
-def run_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def run_folder(tmp_path: Path, short: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """What Ansible makes for a run: here each test is one."""
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(short))
     folder = tmp_path / "run"
     folder.mkdir()
     monkeypatch.setattr(C, "DEFAULT_LOCAL_TMP", str(folder))
@@ -205,7 +206,7 @@ class TestPlays:
     def test_the_folder_of_a_run_may_have_a_long_name(
         self, ssh_host: SshHost, playbooks: Playbooks, root: Path, tmp_path: Path, short: Path
     ) -> None:
-        env = {"ANSIBLE_VERBOSITY": "4", "ANSIBLE_HOME": str(tmp_path / ("d" * 100)), "XDG_RUNTIME_DIR": str(short)}
+        env = {"ANSIBLE_VERBOSITY": "4", "ANSIBLE_HOME": str(tmp_path / ("d" * 100))}
         with ssh_host.reached_by(LogLevel="VERBOSE") as host:
             ran = playbooks.succeed(image(host, root), [{"ansible.builtin.command": "true"}] * 3, env=env)
             assert ran.output.count("AGENT used") == 3
