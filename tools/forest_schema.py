@@ -40,6 +40,7 @@ DESCRIPTIONS = {
     "packages": "Packages to install.",
     "actions": "Small operations that need no Python in the image, after the packages.",
     "provision": "Provisioning steps of the role bakehouse.images.bake, after the actions.",
+    "boot": "Whether the image is booted before it counts as built, and what it has to show then.",
     "variables": "Variables of the image's host.",
 }
 
@@ -101,6 +102,8 @@ def _described(key: str) -> Schema:
 def _setting(name: str) -> Schema:
     from ansible_collections.bakehouse.images.plugins.plugin_utils._forest_settings import SETTINGS
 
+    if name == "boot":
+        return {"oneOf": [{"type": "boolean"}, _boot()]}
     setting = SETTINGS[name]
     kinds: dict[type, Schema] = {
         str: TEXT,
@@ -109,6 +112,21 @@ def _setting(name: str) -> Schema:
         list: {"type": "array", "items": TEXT},
     }
     return {**kinds[setting.kind], **({"enum": list(setting.choices)} if setting.choices else {})}
+
+
+def _boot() -> Schema:
+    from ansible_collections.bakehouse.images.plugins.plugin_utils._boot_check import KEYS
+
+    kinds: dict[type, Schema] = {str: FILLED, int: {"type": "integer"}, list: {"type": "array", "items": FILLED}}
+    properties = {
+        name: {
+            **kinds[key.kind],
+            **({"enum": list(key.choices)} if key.choices else {}),
+            **({"minimum": key.least} if key.least else {}),
+        }
+        for name, key in KEYS.items()
+    }
+    return {"type": "object", "additionalProperties": False, "properties": properties}
 
 
 def _actions() -> list[Schema]:

@@ -44,6 +44,7 @@ options:
         x86_64.
       - C(packages) are installed first, then C(actions) are done, as M(bakehouse.images.image_actions) takes them, then
         C(provision), any provisioning steps of the role P(bakehouse.images.bake#role).
+      - C(boot) boots it before it counts as built, see O(boot).
       - C(variables) are variables of the host.
     type: list
     elements: dict
@@ -142,6 +143,17 @@ options:
     ini:
       - section: bakehouse_forest
         key: force
+  boot:
+    description:
+      - Boot images in QEMU before they count as built, as C(bake_boot) of the role P(bakehouse.images.bake#role) says.
+        V(true) waits for a login prompt; a mapping says what else to wait for.
+      - For all images of a file, it leaves out those that have no boot loader, or another architecture than x86.
+    type: raw
+    env:
+      - name: BAKEHOUSE_FOREST_BOOT
+    ini:
+      - section: bakehouse_forest
+        key: boot
   gather_facts:
     description: Gather facts of the images, which needs Python in them. By default where C(provision) is given.
     type: bool
@@ -217,6 +229,7 @@ import os
 import typing as t
 from pathlib import Path
 
+import yaml
 from ansible.plugins.inventory import BaseInventoryPlugin
 from ansible.utils.display import Display
 from ansible_collections.bakehouse.images.plugins.module_utils._errors import Invalid
@@ -255,6 +268,7 @@ class InventoryModule(BaseInventoryPlugin):
         except Invalid as exc:
             described, is_lvh = Described(Path(path), Path(path).parent, (), tuple(exc.problems)), False
         settings = {name: self.get_option(name) for name in SETTINGS}
+        settings["boot"] = _from_text(settings["boot"])
         problems = [*described.problems, *_setting_problems(settings)]
         wanted = described.images_directory or self.get_option("images_directory")
         images_directory = Path(os.path.abspath(described.base / wanted))
@@ -302,6 +316,16 @@ def _add_problems(inventory: t.Any, described: Described, problems: list[str]) -
     for name in [image.name for image in described.images] or [NAMELESS]:
         inventory.add_host(name, group=GROUP)
         inventory.set_variable(name, "bake_inventory_problems", said)
+
+
+def _from_text(value: t.Any) -> t.Any:
+    """The value of an option that may be a mapping: the environment and ansible.cfg have it as YAML."""
+    if not isinstance(value, str):
+        return value
+    try:
+        return yaml.safe_load(value)
+    except yaml.YAMLError:
+        return value
 
 
 def _setting_problems(settings: dict[str, t.Any]) -> list[str]:

@@ -62,9 +62,23 @@ options:
       - The image must have its console on the first serial port (C(console=ttyS0)).
     type: str
     default: '^\S+ login:'
+  expect:
+    description:
+      - Further regular expressions, each of which a line of the console must match too, in whatever order. What a
+        service of the image prints on the console (systemd: C(StandardOutput=journal+console)) tells whether it works.
+    type: list
+    elements: str
+    default: []
+  fail_on:
+    description:
+      - Regular expressions of lines after which nothing good follows, so that the rest is not waited for. Panics of the
+        kernel, and shells for rescue and emergency, are known without.
+    type: list
+    elements: str
+    default: []
   wait_timeout:
     description:
-      - How long to wait for it, in seconds. Under TCG a boot takes a minute or two.
+      - How long to wait for all that, in seconds. Under TCG a boot takes a minute or two.
     type: int
     default: 300
   console_path:
@@ -114,6 +128,12 @@ matched:
   returned: success
   type: str
   sample: "localhost login:"
+expected:
+  description: The lines that matched O(expect), in its order.
+  returned: success
+  type: list
+  elements: str
+  sample: ["web-check: all well"]
 boot_seconds:
   description: How long it took, in seconds, from power on.
   returned: success
@@ -157,6 +177,8 @@ def argument_spec() -> t.Dict[str, t.Any]:
         "memory_mib": {"type": "int", "default": 1024},
         "cpus": {"type": "int", "default": 2},
         "wait_for": {"type": "str", "default": LOGIN_PROMPT},
+        "expect": {"type": "list", "elements": "str", "default": []},
+        "fail_on": {"type": "list", "elements": "str", "default": []},
         "wait_timeout": {"type": "int", "default": 300},
         "console_path": {"type": "path"},
     }
@@ -173,6 +195,8 @@ def request_from_params(params: t.Mapping[str, t.Any]) -> BootRequest:
         memory_mib=params["memory_mib"],
         cpus=params["cpus"],
         wait_for=params["wait_for"],
+        expect=tuple(params["expect"]),
+        fail_on=tuple(params["fail_on"]),
         timeout_seconds=float(params["wait_timeout"]),
         console_path=params["console_path"] or "",
     )

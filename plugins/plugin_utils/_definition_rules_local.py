@@ -12,6 +12,7 @@ from __future__ import annotations
 import typing as t
 
 from ansible_collections.bakehouse.images.plugins.module_utils._disk.sizes import parse_size
+from ansible_collections.bakehouse.images.plugins.plugin_utils._boot_check import boot_check_problems
 from ansible_collections.bakehouse.images.plugins.plugin_utils._image_output import file_name, file_name_problem
 from ansible_collections.bakehouse.images.plugins.plugin_utils._untemplated import has_template
 
@@ -22,7 +23,9 @@ FORMATS = ("raw", "qcow2")
 
 def check(values: dict[str, t.Any], raw: dict[str, t.Any]) -> list[str]:
     """One sentence for each mistake."""
-    return _check_source(values) + _check_size(values) + _check_output(values)
+    boot = [f"bake_boot {problem}" for problem in boot_check_problems(values.get("bake_boot"))]
+    problems = _check_source(values) + _check_size(values) + _check_output(values)
+    return problems + [problem if problem.endswith((".", "?")) else f"{problem}." for problem in boot]
 
 
 def _check_source(values: dict[str, t.Any]) -> list[str]:

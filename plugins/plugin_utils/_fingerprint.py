@@ -18,6 +18,8 @@ import hashlib
 import json
 import typing as t
 
+from ansible_collections.bakehouse.images.plugins.plugin_utils._boot_check import NOT_SHOWN, boot_check
+
 # Options that say where, when and how carefully to build, or that are changed on an image that is there.
 NOT_CONTENT = frozenset(
     {
@@ -72,8 +74,9 @@ def definition_digest(
         "definition": {
             name: _without_place(value) if name == "bake_source" else value
             for name, value in definition.items()
-            if name not in NOT_CONTENT
+            if name not in (*NOT_CONTENT, "bake_boot")
         },
+        **_shown(definition.get("bake_boot")),
         "files": dict(files),
         "variables": dict(variables),
         "version": version,
@@ -87,6 +90,12 @@ def _without_place(source: t.Any) -> t.Any:
     if isinstance(source, str):
         return None
     return {key: value for key, value in source.items() if key != "path"} if isinstance(source, dict) else source
+
+
+def _shown(boot: t.Any) -> dict[str, t.Any]:
+    """What the image has to show when it is booted: one that has not shown it is not the image wanted."""
+    check = boot_check(boot)
+    return {"boot": {key: value for key, value in check.items() if key not in NOT_SHOWN}} if check else {}
 
 
 def fingerprint(digest: str, source: str) -> str:

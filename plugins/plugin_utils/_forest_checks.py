@@ -40,7 +40,7 @@ def forest_problems(images: t.Sequence[Image], base: Path, images_directory: Pat
     if images_directory:
         problems += _missing_parents(images, base, images_directory)
     # What hangs on a circle has no depth.
-    return problems if circles else problems + _too_deep(images)
+    return problems if circles else problems + _too_deep(images) + _no_boot_loader(images)
 
 
 def forest_warnings(images: t.Sequence[Image]) -> list[str]:
@@ -81,6 +81,17 @@ def _missing_parents(images: t.Sequence[Image], base: Path, images_directory: Pa
             found = "is not a regular file" if file.exists() else "is not there"
             problems.append(f"image {image.name}: {wanted}: {file} {found}.")
     return problems
+
+
+def _no_boot_loader(images: t.Sequence[Image]) -> list[str]:
+    forest = Forest(images)
+    roots = ((image, forest.root(image.name)) for image in forest.images.values() if image.settings.get("boot"))
+    return [
+        f"image {image.name}: boot is set, and {'it' if root is image else f'{root.name}, which it is made from,'} is"
+        " not bootable, so it has no boot loader."
+        for image, root in roots
+        if root.bootable is False and root.parent is None and root.path is None
+    ]
 
 
 def _too_deep(images: t.Sequence[Image]) -> list[str]:

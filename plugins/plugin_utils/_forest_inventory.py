@@ -40,6 +40,12 @@ WHOLE_DISK = {"table": "none", "partitions": [{"filesystem": "ext4", "mount_poin
 # Where an image says nothing of it, it gets a kernel and a boot loader on these.
 BOOTABLE_BY_DEFAULT = ("amd64", "x86_64")
 
+# What little-vm-helper leaves to mmdebstrap, which takes more than the role does by default.
+LVH_VARIANT = "important"
+
+# What a list of packages may leave out, and a bootable image needs: an init, and Python for the role boot_loader.
+TO_BOOT = ("python3", "python3-apt", "systemd-sysv", "udev")
+
 # What is there decides, as in virt-customize.
 INSTALL = """set -e
 export DEBIAN_FRONTEND=noninteractive
@@ -75,6 +81,7 @@ class HostVariables:
         self.settings = settings
         self.images_directory = images_directory
         self.is_lvh = is_lvh
+        self.forest = Forest(described.images)
         self.names = {image.name for image in described.images}
 
     def of(self, image: Image) -> dict[str, t.Any]:
@@ -106,8 +113,27 @@ class HostVariables:
 
     def _settings_for(self, image: Image) -> dict[str, t.Any]:
         """Those for all images, as far as they can hold for this one: only a qcow2 file has a backing file."""
-        can_have_backing = image.name.endswith(".qcow2") and not self._is_from_nothing(image)
-        return {name: value for name, value in self.settings.items() if name != "backing_file" or can_have_backing}
+        left_out = set()
+        if not image.name.endswith(".qcow2") or self._is_from_nothing(image):
+            left_out.add("backing_file")
+        if not self._can_boot(image):
+            left_out.add("boot")
+        return {name: value for name, value in self.settings.items() if name not in left_out}
+
+    def _can_boot(self, image: Image) -> bool:
+        """Whether it has a boot loader that QEMU for x86 can start, as far as the description tells."""
+        root = self.forest.root(image.name)
+        if not self._is_from_nothing(root):
+            return True
+        settings = {**self.settings, **root.settings}
+        return self._is_bootable(root, settings) and self._architecture(settings) in BOOTABLE_BY_DEFAULT
+
+    @staticmethod
+    def _architecture(settings: t.Mapping[str, t.Any]) -> str:
+        return str(settings.get("architecture") or platform.machine())
+
+    def _is_bootable(self, root: Image, settings: t.Mapping[str, t.Any]) -> bool:
+        return self._architecture(settings) in BOOTABLE_BY_DEFAULT if root.bootable is None else root.bootable
 
     @staticmethod
     def _is_from_nothing(image: Image) -> bool:
@@ -121,12 +147,13 @@ class HostVariables:
         if image.path is not None:
             return {"path": os.path.abspath(self.described.base / image.path)}
         scratch = {name: settings[name] for name in OF_SCRATCH if settings.get(name) is not None}
-        bootable = image.bootable
-        if bootable is None:
-            bootable = (settings.get("architecture") or platform.machine()) in BOOTABLE_BY_DEFAULT
+        bootable = self._is_bootable(image, settings)
         scratch = {"layout": WHOLE_DISK, **scratch, "boot_loader": bootable}
+        if self.is_lvh:
+            scratch.setdefault("variant", LVH_VARIANT)
         if image.packages:
-            scratch["packages"] = list(image.packages)
+            more = TO_BOOT if bootable and settings.get("method") in (None, "mmdebstrap") else ()
+            scratch["packages"] = list(dict.fromkeys((*image.packages, *more)))
         return {"scratch": scratch}
 
     def _steps(self, image: Image) -> list[t.Any]:

@@ -100,6 +100,10 @@ class Forest:
             parent = self.parent(parent)
         return found
 
+    def root(self, name: str) -> Image:
+        """The topmost image of this forest that it is made from, or itself."""
+        return self.images[[*self.ancestors(name), name][0]]
+
     def depth(self, name: str) -> int:
         """How many ancestors it has."""
         return len(self.ancestors(name))

@@ -15,6 +15,7 @@ from __future__ import annotations
 import dataclasses
 import typing as t
 
+from ansible_collections.bakehouse.images.plugins.plugin_utils._boot_check import boot_check_problems
 from ansible_collections.bakehouse.images.plugins.plugin_utils._image_actions import described
 
 
@@ -48,6 +49,7 @@ SETTINGS: dict[str, Setting] = {
     "force": Setting(bool, "true or false", "bake_force"),
     "gather_facts": Setting(bool, "true or false", "bake_gather_facts"),
     "merge_actions": Setting(bool, "true or false", "bake_merge_actions"),
+    "boot": Setting(object, "true, false or a mapping", "bake_boot"),
     "build_host": Setting(str, "a text", "bake_build_host"),
     "build_hosts": Setting(list, "a list of texts", "bake_build_hosts"),
 }
@@ -58,6 +60,8 @@ OF_SCRATCH = tuple(name for name, setting in SETTINGS.items() if not setting.var
 def setting_problem(name: str, value: t.Any) -> str:
     """What is wrong with the value, as the end of a sentence; empty if nothing."""
     setting = SETTINGS[name]
+    if name == "boot":
+        return "; ".join(boot_check_problems(value))
     right = isinstance(value, setting.kind)
     if right and setting.kind is list:
         right = all(isinstance(item, str) for item in value)

@@ -18,6 +18,7 @@ from pathlib import Path
 import pytest
 
 from tests.disks import attached, mounted
+from tests.integration.boot_sectors import talking_sector
 from tests.integration.disks import loop_disk, unpack
 from tests.integration.disks import mounted as mounted_at
 from tests.integration.project import Project, host_state, run
@@ -42,6 +43,10 @@ FOREST: list[dict[str, t.Any]] = [
 ]
 
 
+# What of a boot sector is not the partition table's.
+BOOT_CODE_BYTES = 440
+
+
 class Forest:
     """A folder as users of little-vm-helper have it."""
 
@@ -49,10 +54,13 @@ class Forest:
         self.project = project
         self.images = project.folder / "images"
         self.config = copy.deepcopy(FOREST)
+        self.settings: dict[str, t.Any] = {}
 
     def build(self, *arguments: str, ok: bool = True) -> dict[str, str]:
         """Build, and return the last word on each image: its line of the summary."""
         self.project.write("images.json", json.dumps(self.config))
+        described = {"plugin": "bakehouse.images.forest", "source": "images.json", **self.settings}
+        self.project.write("inventory.yml", described)
         ran = self.project.build(*arguments)
         assert (ran.rc == 0) is ok, ran
         summary = ran.output.partition("TASK [Say it]")[2].partition("TASK [")[0]
@@ -62,11 +70,30 @@ class Forest:
             name: line.removeprefix(f"{name}: ") for name in names for line in lines if line.startswith(f"{name}: ")
         }
 
+    def talk(self, text: str) -> None:
+        """Give the image that all are made from a boot sector that prints a text on the console."""
+        with (self.images / "outside.img").open("r+b") as file:
+            file.write(talking_sector(text)[:BOOT_CODE_BYTES])
+
     def action(self, image: str, number: int) -> dict[str, str]:
         """The values of an action, to change them."""
         (found,) = [entry for entry in self.config if entry["name"] == image]
         op: dict[str, str] = found["actions"][number]["op"]
         return op
+
+
+def leading_out(victim: Path) -> list[dict[str, t.Any]]:
+    """Actions that would write into a folder of the build host, if the image's links led there."""
+    victim.mkdir()
+    return [
+        {"type": "link", "op": {"Target": str(victim), "Link": "/out"}},
+        {"type": "mkdir", "op": {"Dir": str(victim)}},
+        {"type": "upload", "op": {"File": "env.sh", "Dest": "/out/env.sh"}},
+        {"type": "tar-in", "op": {"TarFile": "files.tar", "RemoteDir": "/out"}},
+        {"type": "copy-in", "op": {"LocalPath": "bootstrap", "RemoteDir": "/out"}},
+        {"type": "append-line", "op": {"File": "/out/line", "Line": "x"}},
+        {"type": "run-command", "op": {"Cmd": "ls /out/env.sh /out/etc/env.sh /out/bootstrap /out/line"}},
+    ]
 
 
 @pytest.fixture
@@ -90,9 +117,9 @@ def forest(tmp_path: Path, debian_tarball: Path) -> Forest:
         with mounted_at(tmp_path / "mnt", (disk.partition(1), "/", "")) as root:
             unpack(debian_tarball, root, "LABEL=root / auto defaults 0 1\n")
         (folder / "images" / "outside.img").hardlink_to(disk.file)
-    project = Project(folder, {})
-    project.write("inventory.yml", {"plugin": "bakehouse.images.forest", "source": "images.json"})
-    return Forest(project)
+    forest = Forest(Project(folder, {}))
+    forest.config[1]["actions"] += leading_out(tmp_path / "victim")
+    return forest
 
 
 @contextlib.contextmanager
@@ -107,29 +134,53 @@ def contents(file: Path, place: Path) -> Iterator[Path]:
     raw.unlink()
 
 
+Tree = dict[str, tuple[int, ...]]
+
+
+def tree(folder: Path) -> Tree:
+    """All files of a folder, and what tells whether one was written to or replaced."""
+    stats = {str(path.relative_to(folder)): path.lstat() for path in sorted(folder.rglob("*"))}
+    return {name: (it.st_ino, it.st_mode, it.st_size, it.st_mtime_ns, it.st_ctime_ns) for name, it in stats.items()}
+
+
+def check_what_all_ten_have_made(root: Path) -> None:
+    assert (root / "etc/hostname").read_text() == "node-1\n"
+    assert (root / "srv/base").is_dir(), "what the parent has"
+    assert (root / "ran").read_text() == "{{.Id}}\n"
+    assert os.readlink(root / "bootstrap/link") == "/etc/passwd"
+    uploaded = (root / "etc/profile.d/path.sh").stat()
+    assert (uploaded.st_mode & 0o777, uploaded.st_uid) == (0o600, 0)
+    assert (root / "etc/fstab").read_text().endswith("\n# a line\n")
+    assert os.readlink(root / "init") == "/lib/systemd/systemd"
+    assert os.readlink(root / "vmlinuz") == "/boot/vmlinuz-6.1"
+    assert (root / "boot/vmlinuz-6.1").read_text() == "kernel"
+    assert (root / "lib").is_symlink() and (root / "usr/lib/modules/6.1").is_dir()
+    assert (root / "srv/a:b/etc/env.sh").stat().st_uid == 1000, "an archive says itself whose its files are"
+    assert [path.name for path in root.iterdir() if path.name.startswith(".bakehouse")] == []
+
+
 def test_images_json_is_built_as_it_is_and_only_what_changed_is_built_again(forest: Forest, tmp_path: Path) -> None:
+    untouched = tree(forest.images)
+    assert set(forest.build("--check").values()) == {"would be built (there is no image of this name)"}
+    assert tree(forest.images) == untouched
+
     before = host_state()
     said = forest.build()
     assert [line.split(" in ")[0] for line in said.values()] == ["built"] * 3
     assert host_state() == before
+    assert list((tmp_path / "victim").iterdir()) == [], "a link of the image leads nowhere but into the image"
     assert sorted(path.name for path in forest.images.iterdir()) == [
         *("all.qcow2", "base.img", "manifest.json", "other.img", "outside.img")
     ]
     assert (forest.images / "other.img").stat().st_size == 700 << 20
     with contents(forest.images / "all.qcow2", tmp_path) as root:
-        assert (root / "etc/hostname").read_text() == "node-1\n"
-        assert (root / "srv/base").is_dir(), "what the parent has"
-        assert (root / "ran").read_text() == "{{.Id}}\n"
-        assert os.readlink(root / "bootstrap/link") == "/etc/passwd"
-        uploaded = (root / "etc/profile.d/path.sh").stat()
-        assert (uploaded.st_mode & 0o777, uploaded.st_uid) == (0o600, 0)
-        assert (root / "etc/fstab").read_text().endswith("\n# a line\n")
-        assert os.readlink(root / "init") == "/lib/systemd/systemd"
-        assert os.readlink(root / "vmlinuz") == "/boot/vmlinuz-6.1"
-        assert (root / "boot/vmlinuz-6.1").read_text() == "kernel"
-        assert (root / "lib").is_symlink() and (root / "usr/lib/modules/6.1").is_dir()
-        assert (root / "srv/a:b/etc/env.sh").stat().st_uid == 1000, "an archive says itself whose its files are"
-        assert [path.name for path in root.iterdir() if path.name.startswith(".bakehouse")] == []
+        check_what_all_ten_have_made(root)
+
+    built = tree(forest.images)
+    forest.settings = {"force": True}
+    assert set(forest.build("--check").values()) == {"would be built (bake_force is true)"}
+    assert tree(forest.images) == built, "nothing is deleted, and nothing is made"
+    forest.settings = {}
 
     assert {line.split(" (")[0] for line in forest.build().values()} == {"cached"}
 
@@ -168,3 +219,26 @@ def test_a_failed_image_fails_those_made_from_it_with_its_reason_and_no_other(fo
     forest.config[0]["actions"] = []
     said = forest.build()
     assert [line.split(" ")[0] for line in said.values()] == ["built", "built", "built", "cached"]
+
+
+def test_an_image_counts_when_it_has_booted_as_it_should(forest: Forest) -> None:
+    forest.config = [{"name": "base.img", "parent": "outside.img"}, {"name": "child.img", "parent": "base.img"}]
+    forest.settings = {"boot": {"expect": ["^web: all well"], "fail_on": ["^web: [1-9]"], "accelerator": "tcg"}}
+    forest.talk("forest login: \r\nweb: 1 broken\r\n")
+    said = forest.build(ok=False)
+    tried = "The image base.img was tried before it counts, and failed: "
+    assert said["base.img"].startswith(f"failed ({tried}")
+    assert "The guest printed 'web: 1 broken'. The console's last lines:" in said["base.img"]
+    assert said["child.img"].startswith(f"not built, because base.img, which it is made from, has failed: {tried}")
+    assert sorted(path.name for path in forest.images.iterdir()) == ["manifest.json", "outside.img"]
+    recorded = json.loads((forest.images / "manifest.json").read_text())["images"]
+    assert "\nforest login:\nweb: 1 broken" in recorded["base.img"]["reason"]
+
+    forest.talk("forest login: \r\nweb: all well\r\n")
+    assert [line.split(" in ")[0] for line in forest.build().values()] == ["built", "built"]
+
+    forest.settings["boot"] = {**forest.settings["boot"], "expect": ["^web: better than ever"], "fail_on": ["all well"]}
+    before = forest.images.joinpath("base.img").stat().st_ino
+    said = forest.build(ok=False)
+    assert said["base.img"].startswith(f"failed ({tried}"), "it has not shown yet what is expected now"
+    assert forest.images.joinpath("base.img").stat().st_ino == before, "the image that was there stays"

@@ -76,8 +76,19 @@ def test_a_guest_that_panics_is_not_waited_for(talking_disk: t.Callable[[str], P
     result = boot(tmp_path, talking_disk(f"Booting\r\n{panic}\r\n"), wait_timeout=300)
 
     assert result["failed"]
-    assert f"The guest cannot boot: it printed '{panic}'." in result["msg"]
+    assert f"The guest printed '{panic}'." in result["msg"]
     assert result["console"] == f"Booting\n{panic}"
+
+
+def test_what_else_is_expected_must_come_too(talking_disk: t.Callable[[str], Path], tmp_path: Path) -> None:
+    path = talking_disk("web login: \r\nweb: 3 checks, 1 broken\r\n")
+
+    passed = boot(tmp_path, path, expect=["^web: [0-9]+ checks"])
+    failed = boot(tmp_path, path, expect=["^web: all well"], fail_on=["[1-9][0-9]* broken"], wait_timeout=300)
+
+    assert (passed["matched"], passed["expected"]) == ("web login:", ["web: 3 checks, 1 broken"])
+    assert failed["failed"]
+    assert "The guest printed 'web: 3 checks, 1 broken'." in failed["msg"]
 
 
 def test_when_the_time_is_up_the_error_shows_what_the_guest_said(

@@ -62,7 +62,8 @@ class BootRequest:
     memory_mib: int = 1024
     cpus: int = 2
     wait_for: str = LOGIN_PROMPT
-    fail_on: t.Tuple[str, ...] = HOPELESS
+    expect: t.Tuple[str, ...] = ()
+    fail_on: t.Tuple[str, ...] = ()
     timeout_seconds: float = 300.0
     console_path: str = ""
 
@@ -72,6 +73,7 @@ class BootOutcome:
     """How a boot went that reached what was waited for."""
 
     matched: str
+    expected: t.List[str]
     boot_seconds: float
     accelerator: str
     disk_format: str
@@ -92,7 +94,7 @@ def boot(request: BootRequest, runner: Runner) -> BootOutcome:
         BuildError: the guest showed that it cannot boot, or ended.
     """
     machine_problems(request.memory_mib, request.cpus)
-    patterns = [compile_pattern(text) for text in (request.wait_for,) + request.fail_on]
+    watched = Watched(request)
     if shutil.which(QEMU, path=tool_environment()["PATH"]) is None:
         raise NotFound("The command %s is not installed on this host." % QEMU, hint="Install QEMU for x86 systems.")
     disk_format = request.disk_format or detect_format(runner, request.path)
@@ -102,8 +104,40 @@ def boot(request: BootRequest, runner: Runner) -> BootOutcome:
         started = time.monotonic()
         with running(machine, folder) as process:
             console = Console()
-            matched = watch(process, console, patterns, request, started, os.path.join(folder, "stderr"))
-    return BootOutcome(matched, round(time.monotonic() - started, 1), accelerator, disk_format, console.tail())
+            watch(process, console, watched, request, started, os.path.join(folder, "stderr"))
+    seconds = round(time.monotonic() - started, 1)
+    matched, *expected = watched.lines()
+    return BootOutcome(matched, expected, seconds, accelerator, disk_format, console.tail())
+
+
+class Watched:
+    """What the console must show, all of it in whatever order, and what it must not show.
+
+    Raises:
+        Invalid: a regular expression is none.
+    """
+
+    def __init__(self, request: BootRequest) -> None:
+        self.wanted = (request.wait_for,) + request.expect
+        self.patterns = [compile_pattern(text) for text in self.wanted + request.fail_on + HOPELESS]
+        self.seen: t.Dict[int, str] = {}
+
+    def look(self, console: Console) -> None:
+        """Take in what the console has newly shown."""
+        for number, line in console.find(self.patterns).items():
+            self.seen.setdefault(number, line)
+
+    def missing(self) -> t.List[str]:
+        """The regular expressions that no line has matched yet."""
+        return [text for number, text in enumerate(self.wanted) if number not in self.seen]
+
+    def bad_line(self) -> str:
+        """The line after which nothing good follows; empty while there is none."""
+        return next((line for number, line in sorted(self.seen.items()) if number >= len(self.wanted)), "")
+
+    def lines(self) -> t.List[str]:
+        """The lines that were wanted."""
+        return [self.seen[number] for number in range(len(self.wanted))]
 
 
 def compile_pattern(text: str) -> t.Pattern[str]:
@@ -157,12 +191,12 @@ def running(machine: Machine, folder: str) -> t.Iterator[subprocess.Popen[bytes]
 def watch(
     process: subprocess.Popen[bytes],
     console: Console,
-    patterns: t.Sequence[t.Pattern[str]],
+    watched: Watched,
     request: BootRequest,
     started: float,
     errors: str,
-) -> str:
-    """Read the console until the first pattern appears, and return its line."""
+) -> None:
+    """Read the console until all that is wanted has appeared."""
     with contextlib.ExitStack() as stack:
         log = stack.enter_context(open_log(request.console_path)) if request.console_path else None
         for data in pieces(process, started + request.timeout_seconds):
@@ -170,13 +204,14 @@ def watch(
                 log.write(data)
                 log.flush()
             console.feed(data)
-            found = console.find(patterns)
-            if found and found[0] == 0:
-                return found[1]
-            if found:
-                raise failure(BuildError, "The guest cannot boot: it printed %r." % found[1], console, request)
+            watched.look(console)
+            if not watched.missing():
+                return
+            if watched.bad_line():
+                raise failure(BuildError, "The guest printed %r." % watched.bad_line(), console, request)
     if process.poll() is None:
-        message = "%r did not appear on the console within %g seconds." % (request.wait_for, request.timeout_seconds)
+        missing = " and ".join(repr(text) for text in watched.missing())
+        message = "%s did not appear on the console within %g seconds." % (missing, request.timeout_seconds)
         raise failure(WaitTimeout, message, console, request)
     with open(errors, encoding="utf-8", errors="replace") as stream:
         said = stream.read().strip()
@@ -212,7 +247,7 @@ def failure(kind: t.Type[BuildError], message: str, console: Console, request: B
     """An error with the end of the console."""
     tail = console.tail()
     shown = "The console's last lines:\n%s" % tail if tail else "The console stayed empty."
-    return kind("%s cannot be booted. %s %s" % (request.path, message, shown), console=tail)
+    return kind("%s does not boot as it should. %s %s" % (request.path, message, shown), console=tail)
 
 
 __all__ = ("HOPELESS", "LOGIN_PROMPT", "BootOutcome", "BootRequest", "boot")

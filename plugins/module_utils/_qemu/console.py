@@ -43,17 +43,14 @@ class Console:
         # What is left of escapes begins no sequence that is known here.
         self.text += CONTROLS.sub("", ready).replace("\x1b", "")
 
-    def find(self, patterns: t.Sequence[t.Pattern[str]]) -> t.Optional[t.Tuple[int, str]]:
-        """Which pattern has newly appeared, by its number, and the line that it is in; the first given wins."""
+    def find(self, patterns: t.Sequence[t.Pattern[str]]) -> t.Dict[int, str]:
+        """Which patterns have newly appeared, by their numbers, and the line that each is in."""
         start = max(0, self._searched - OVERLAP_CHARACTERS)
         # From the beginning of a line, so that ^ means what it says.
         start = self.text.rfind("\n", 0, start) + 1
         self._searched = len(self.text)
-        for number, pattern in enumerate(patterns):
-            match = pattern.search(self.text, start)
-            if match:
-                return number, line_around(self.text, match.start())
-        return None
+        found = ((number, pattern.search(self.text, start)) for number, pattern in enumerate(patterns))
+        return {number: line_around(self.text, match.start()) for number, match in found if match}
 
     def tail(self, lines: int = TAIL_LINES) -> str:
         """The last lines that are not empty."""

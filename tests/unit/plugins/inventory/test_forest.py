@@ -83,6 +83,10 @@ class Folder:
         found: dict[str, t.Any] = json.loads(ran.out, object_hook=_plain_text)
         return found
 
+    def tree(self) -> list[Path]:
+        """All that lies here but for what Ansible keeps for itself."""
+        return sorted(path for path in self.path.rglob("*") if ".ansible" not in path.parts)
+
     def build(self, file: str, *arguments: str) -> Ran:
         """Run the playbook that builds images, which is to refuse the inventory."""
         return self.run("playbook", "-i", file, str(CHECKOUT / "playbooks" / "build.yml"), *arguments)
@@ -145,12 +149,14 @@ def test_settings_come_from_the_environment_for_a_file_that_has_none(forest: Fol
         "BAKEHOUSE_FOREST_MIRRORS": "http://a.example,http://b.example",
         "BAKEHOUSE_FOREST_CACHE": "exists",
         "BAKEHOUSE_FOREST_FORCE": "true",
+        "BAKEHOUSE_FOREST_BOOT": "{timeout: 600}",
         "BAKEHOUSE_FOREST_IMAGES_DIRECTORY": "/srv/out",
     }
     variables = forest.inventory("images.json", **settings)["_meta"]["hostvars"]["base.img"]
     assert variables["bake_source"]["scratch"]["suite"] == "trixie"
     assert variables["bake_source"]["scratch"]["mirrors"] == ["http://a.example", "http://b.example"]
     assert (variables["bake_cache"], variables["bake_force"]) == ("exists", True)
+    assert variables["bake_boot"] == {"timeout": 600}
     assert variables["bake_output_directory"] == "/srv/out"
 
 
@@ -163,6 +169,12 @@ def test_settings_come_from_ansible_cfg(forest: Folder) -> None:
 def test_a_setting_that_is_wrong_is_refused(forest: Folder) -> None:
     ran = forest.run("inventory", "-i", "images.json", "--graph", BAKEHOUSE_FOREST_CACHE="lvh")
     assert "lvh" in ran.err and "exists" in ran.err
+
+
+def test_a_check_of_booting_that_is_wrong_is_refused(forest: Folder) -> None:
+    for given, said in (("{expect: ok}", "boot expect must be a list"), ("{x: ", "boot must be true, false or a")):
+        ran = forest.run("inventory", "-i", "images.json", "--graph", BAKEHOUSE_FOREST_BOOT=given)
+        assert said in " ".join(ran.err.split())
 
 
 def test_group_variables_of_the_user_are_stronger_than_those_of_all_images(forest: Folder) -> None:
@@ -218,9 +230,18 @@ BAD: dict[str, tuple[list[dict[str, t.Any]], str]] = {
         "gone.tar is not there",
     ),
     "path escaping": ([{"name": "../a", "packages": []}], "the name '../a' cannot be the name of a file"),
+    "path escaping by a parent": ([{"name": "a", "parent": "../b", "packages": []}], "'../b' is no name of an image"),
     "path out of the image": (
         [{"name": "a", "actions": [{"type": "mkdir", "op": {"Dir": "/../../x"}}]}],
         "leads out of the image",
+    ),
+    "path out of the image by a copy": (
+        [{"name": "a", "actions": [{"type": "copy-in", "op": {"LocalPath": ".", "RemoteDir": "/srv/../../x"}}]}],
+        "leads out of the image",
+    ),
+    "path that begins nowhere": (
+        [{"name": "a", "actions": [{"type": "mkdir", "op": {"Dir": "srv"}}]}],
+        "must be an absolute path",
     ),
 }
 
@@ -235,22 +256,48 @@ def test_a_bad_configuration_is_one_error(folder: Folder, kind: str) -> None:
     assert "WARNING" not in ran.err
 
 
-def test_nothing_of_a_bad_configuration_is_built(folder: Folder) -> None:
-    folder.write("images.json", [{"name": "good", "packages": []}, *CIRCLE])
-    before = sorted(folder.path.rglob("*"))
+@pytest.mark.parametrize("kind", [kind for kind in BAD if not kind.startswith("path ")] + ["path out of the image"])
+def test_nothing_of_a_bad_configuration_is_built(folder: Folder, kind: str) -> None:
+    images, said = BAD[kind]
+    folder.write("images.json", [{"name": "good", "packages": []}, *images])
+    before = folder.tree()
     ran = folder.build("images.json")
     assert ran.rc != 0
-    output = ran.out + ran.err
+    output = " ".join((ran.out + ran.err).split())
     assert "The images cannot be built, because the inventory that describes them has mistakes" in output
-    assert "its parents lead back to it: a -> b -> a" in output
+    assert said in output
     assert output.count("fatal:") == 1
-    assert sorted(path for path in folder.path.rglob("*") if ".ansible" not in path.parts) == before
+    assert folder.tree() == before
 
 
 def test_every_mistake_is_in_the_one_error(folder: Folder) -> None:
-    folder.write("images.json", [*CIRCLE, {"name": "c", "image_size": "big", "parent": "gone.img"}])
+    bad = [
+        *CIRCLE,
+        {"name": "twice", "packages": []},
+        {"name": "twice"},
+        {"name": "size", "image_size": "big", "parent": "gone.img"},
+        {"name": "self", "parent": "self"},
+        {"name": "../out", "packages": []},
+        {
+            "name": "actions",
+            "actions": [
+                {"type": "mkdri", "op": {}},
+                {"type": "tar-in", "op": {"TarFile": "gone.tar", "RemoteDir": "/"}},
+                {"type": "mkdir", "op": {"Dir": "/../x"}},
+            ],
+        },
+    ]
+    folder.write("images.json", bad)
+    before = folder.tree()
     ran = folder.run("inventory", "-i", "images.json", "--graph")
-    assert f"{folder.path}/images.json cannot be built: 3 mistakes." in " ".join(ran.err.split())
+    assert f"{folder.path}/images.json cannot be built: 9 mistakes." in " ".join(ran.err.split())
+    assert folder.tree() == before
+
+
+def test_what_little_vm_helper_saves_is_the_same_forest_as_what_it_reads(forest: Folder) -> None:
+    written = forest.inventory("images.json")
+    forest.write("images/saved.json", {"Dir": "anywhere", "Images": LVH})
+    assert forest.inventory("images/saved.json") == written
 
 
 def test_a_limit_does_not_get_around_the_mistakes(folder: Folder) -> None:
@@ -267,9 +314,15 @@ def test_a_limit_that_leaves_no_image_is_refused(forest: Folder) -> None:
     assert "None of these hosts is an image" in ran.out + ran.err
 
 
-@pytest.mark.parametrize(("file", "names"), [("images.json", {"base.raw", "k8s.qcow2"}), ("images.yml", {"web.qcow2"})])
+EXAMPLES = {
+    "forest/images.json": {"base.raw", "k8s.qcow2"},
+    "forest/images.yml": {"web.qcow2"},
+}
+
+
+@pytest.mark.parametrize(("file", "names"), EXAMPLES.items())
 def test_the_examples_are_inventories(folder: Folder, file: str, names: set[str]) -> None:
-    path = CHECKOUT / "examples" / "forest" / file
+    path = CHECKOUT / "examples" / file
     ran = folder.run("inventory", "-i", str(path), "--list")
     assert ran.err == ""
     assert names <= set(json.loads(ran.out)["_meta"]["hostvars"])

@@ -148,6 +148,8 @@ def test_the_defaults_of_another_provider_are_no_mistake() -> None:
 @pytest.mark.parametrize(
     ("variables", "said"),
     [
+        ({"bake_boot": {"expect": "ok"}}, "bake_boot expect must be a list of regular expressions"),
+        ({"bake_boot": "true"}, "bake_boot must be true, false or a mapping"),
         ({"bake_source": {"parent": "base", "path": "x"}}, "either parent or path"),
         ({"bake_source": {"parent": "base", "format": "raw"}}, "format goes with path"),
         ({"bake_source": {"path": "x", "format": "vmdk"}}, "must be one of raw, qcow2"),

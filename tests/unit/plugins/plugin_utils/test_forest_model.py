@@ -150,6 +150,7 @@ def test_an_image_from_nothing_is_made_as_little_vm_helper_makes_it() -> None:
                 "suite": "sid",
                 "boot_loader": False,
                 "packages": ["vim"],
+                "variant": "important",
                 "layout": {
                     "table": "none",
                     "partitions": [{"filesystem": "ext4", "mount_point": "/", "label": "root"}],
@@ -164,6 +165,18 @@ def test_an_image_from_nothing_is_made_as_little_vm_helper_makes_it() -> None:
 def test_the_architecture_decides_what_boots_by_itself(architecture: str, bootable: bool) -> None:
     found = variables(Image("a"), architecture=architecture)
     assert found["bake_source"]["scratch"]["boot_loader"] is bootable
+
+
+def test_what_an_image_needs_to_boot_is_installed_whatever_its_packages_are() -> None:
+    image = Image("a", packages=("vim", "udev"))
+    found = variables(image, architecture="amd64")["bake_source"]["scratch"]["packages"]
+    assert found == ["vim", "udev", "python3", "python3-apt", "systemd-sysv"]
+    assert variables(image, architecture="arm64")["bake_source"]["scratch"]["packages"] == ["vim", "udev"]
+
+
+def test_an_image_from_nothing_has_the_variant_that_was_asked_for() -> None:
+    of = [variables(Image("a"), is_lvh=is_lvh, **given) for is_lvh, given in ((True, {"variant": "apt"}), (False, {}))]
+    assert [found["bake_source"]["scratch"].get("variant") for found in of] == ["apt", None]
 
 
 def test_a_derived_image_has_its_parents_size_unless_it_says_another() -> None:
@@ -219,3 +232,27 @@ def test_an_image_with_steps_of_its_own_has_its_facts_gathered() -> None:
     found = variables(Image("a", provision=[{"role": "web"}]), is_lvh=False)
     assert found["bake_gather_facts"] is True
     assert found["bake_provision"] == [{"role": "web"}]
+
+
+def test_images_are_booted_where_that_is_asked_for_and_can_be() -> None:
+    base, bare = Image("base"), Image("bare", bootable=False)
+    images = {
+        "base": (base,),
+        "child": (base, Image("child", parent="base")),
+        "not": (base, Image("not", parent="base", settings={"boot": False})),
+        "bare": (bare,),
+        "bare child": (bare, Image("bare child", parent="bare")),
+        "outside": (Image("outside", parent="far.img"),),
+    }
+    found = {name: variables(*it, boot=True, architecture="amd64").get("bake_boot") for name, it in images.items()}
+    assert found == {"base": True, "child": True, "not": False, "bare": None, "bare child": None, "outside": True}
+    assert variables(base, boot=True, architecture="arm64").get("bake_boot") is None
+
+
+def test_an_image_without_a_boot_loader_cannot_be_asked_to_boot() -> None:
+    asked = {"boot": {"expect": ["^ok"]}}
+    images = [Image("bare", bootable=False, settings=asked), Image("child", parent="bare", settings=asked)]
+    assert forest_problems(images, Path("/base"), None) == [
+        "image bare: boot is set, and it is not bootable, so it has no boot loader.",
+        "image child: boot is set, and bare, which it is made from, is not bootable, so it has no boot loader.",
+    ]

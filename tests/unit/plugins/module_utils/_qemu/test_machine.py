@@ -12,7 +12,12 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.bakehouse.images.plugins.module_utils._errors import Invalid, NotFound
-from ansible_collections.bakehouse.images.plugins.module_utils._qemu.boot import HOPELESS, LOGIN_PROMPT
+from ansible_collections.bakehouse.images.plugins.module_utils._qemu.boot import (
+    HOPELESS,
+    LOGIN_PROMPT,
+    BootRequest,
+    Watched,
+)
 from ansible_collections.bakehouse.images.plugins.module_utils._qemu.console import Console
 from ansible_collections.bakehouse.images.plugins.module_utils._qemu.machine import (
     Firmware,
@@ -117,11 +122,11 @@ def patterns(*texts: str) -> list[re.Pattern[str]]:
 
 def test_the_prompt_is_found_when_it_comes_in_pieces_and_a_message_follows_it() -> None:
     console = feed(b"Debian GNU/Linux 12 web ttyS0\r\n\r\nweb lo")
-    assert console.find(patterns(LOGIN_PROMPT)) is None
+    assert console.find(patterns(LOGIN_PROMPT)) == {}
 
     console.feed(b"gin: [   12.3] random: crng init done")
 
-    assert console.find(patterns(LOGIN_PROMPT)) == (0, "web login: [   12.3] random: crng init done")
+    assert console.find(patterns(LOGIN_PROMPT)) == {0: "web login: [   12.3] random: crng init done"}
 
 
 @pytest.mark.parametrize(
@@ -134,13 +139,25 @@ def test_the_prompt_is_found_when_it_comes_in_pieces_and_a_message_follows_it() 
     ],
 )
 def test_a_guest_that_cannot_boot_is_recognised(line: str) -> None:
-    assert feed(b"[    1.0] x\r\n", line.encode()).find(patterns(LOGIN_PROMPT, *HOPELESS)) is not None
+    assert feed(b"[    1.0] x\r\n", line.encode()).find(patterns(LOGIN_PROMPT, *HOPELESS)) != {}
 
 
 def test_a_message_that_speaks_of_logins_is_no_prompt() -> None:
-    assert (
-        feed(b"[  OK  ] Started systemd-logind.service - User login: seats.\r\n").find(patterns(LOGIN_PROMPT)) is None
-    )
+    assert feed(b"[  OK  ] Started systemd-logind.service - User login: seats.\r\n").find(patterns(LOGIN_PROMPT)) == {}
+
+
+def test_all_that_is_expected_has_to_come_in_whatever_order() -> None:
+    watched = Watched(BootRequest(path="/x", expect=("^web: ok", "^db: ok"), fail_on=("^web: broken",)))
+    console = Console()
+    for data, missing in ((b"db: ok\r\n", 2), (b"web login: ", 1), (b"\r\nweb: ok\r\n", 0)):
+        console.feed(data)
+        watched.look(console)
+        assert len(watched.missing()) == missing
+    assert watched.lines() == ["web login:", "web: ok", "db: ok"]
+    assert watched.bad_line() == ""
+    console.feed(b"web: broken pipe\r\n")
+    watched.look(console)
+    assert watched.bad_line() == "web: broken pipe"
 
 
 def test_the_tail_has_the_last_lines_that_say_something() -> None:
