@@ -65,7 +65,8 @@ options:
   expect:
     description:
       - Further regular expressions, each of which a line of the console must match too, in whatever order. What a
-        service of the image prints on the console (with systemd by C(StandardOutput=journal+console)) tells whether it works.
+        service of the image prints on the console (with systemd by C(StandardOutput=journal+console)) tells whether
+        it works.
     type: list
     elements: str
     default: []
