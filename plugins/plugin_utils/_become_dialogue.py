@@ -48,6 +48,8 @@ class Dialogue:
         source: what the command itself reads, once it runs.
         patience: how many seconds to wait for a question, and for what follows the answer.
         out, err: take the command's own outputs; without them C(outputs) has those.
+        err_mark: a line that the command's error output begins with. Without one, all that has come there by then
+            counts as said before; but two outputs do not tell which of them was written to first.
     """
 
     def __init__(
@@ -59,13 +61,14 @@ class Dialogue:
         *,
         out: Sink | None = None,
         err: Sink | None = None,
+        err_mark: str = "",
     ) -> None:
         self.become = become
         self.password = password
         self.source = source
         self._patience = patience
         self.out = _Ear(self, out)
-        self.err = _Ear(self, err)
+        self.err = _Ear(self, err, err_mark)
         self.seek(0)
 
     @property
@@ -96,15 +99,16 @@ class Dialogue:
     def hear(self, ear: _Ear) -> None:
         """Look at what was said before the command runs."""
         said = bytes(ear.before)
-        if self.become.check_success(said):
+        if ear.mark:
+            if ear.mark in said:
+                ear.marked = True
+                ear.end_preamble(ear.mark)
+        elif self.become.check_success(said):
             self.passed = True
-            # The line of the mark ends the preamble.
-            mark = said.index(self.become.success.encode())
-            end = said.find(b"\n", mark) + 1 or len(said)
-            ear.before = bytearray(said[:mark])
-            if said[end:]:
-                ear.after.write(said[end:])
-        elif self.become.check_incorrect_password(said):
+            ear.end_preamble(self.become.success.encode())
+        if self.passed:
+            return
+        if self.become.check_incorrect_password(said):
             raise Refused(f"Incorrect {self.become.name} password")
         elif self.become.check_missing_password(said):
             raise Refused(f"Missing {self.become.name} password")
@@ -125,15 +129,26 @@ class Dialogue:
 class _Ear:
     """Takes one output."""
 
-    def __init__(self, dialogue: Dialogue, sink: Sink | None) -> None:
+    def __init__(self, dialogue: Dialogue, sink: Sink | None, mark: str = "") -> None:
         self.dialogue = dialogue
         self.sink = sink
+        self.mark = f"{mark}\n".encode() if mark else b""
         self.forget()
 
     def forget(self) -> None:
         """Begin again."""
         self.before = bytearray()
+        self.marked = False
         self.after: Sink = self.sink or io.BytesIO()
+
+    def end_preamble(self, mark: bytes) -> None:
+        """The line of the mark is its last."""
+        said = bytes(self.before)
+        start = said.index(mark)
+        end = said.find(b"\n", start) + 1 or len(said)
+        self.before = bytearray(said[:start])
+        if said[end:]:
+            self.after.write(said[end:])
 
     def heard(self) -> bytes:
         """What the command itself has said, where nothing else takes it."""
@@ -141,7 +156,7 @@ class _Ear:
 
     def write(self, data: bytes | bytearray) -> None:
         """Take some of it."""
-        if self.dialogue.passed:
+        if self.marked if self.mark else self.dialogue.passed:
             self.after.write(bytes(data))
         else:
             self.before += data

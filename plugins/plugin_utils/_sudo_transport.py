@@ -17,6 +17,7 @@ import contextlib
 import functools
 import io
 import os
+import secrets
 import selectors
 import signal
 import subprocess
@@ -100,8 +101,10 @@ class SudoTransport(LocalTransport):
         sudo = self._sudo
         shell = shell_loader.get("ansible.builtin.sh")
         shell.executable = "/bin/sh"
-        command = WITH_SUDO.format(sudo.build_become_command('exec "$@"', shell))
-        entering = Dialogue(sudo, str(sudo.get_option("become_pass")), source, PATIENCE_SECONDS, out=out, err=err)
+        mark = f"BAKEHOUSE-{secrets.token_hex(8)}"
+        command = WITH_SUDO.format(sudo.build_become_command(f'echo {mark} >&2; exec "$@"', shell))
+        password = str(sudo.get_option("become_pass"))
+        entering = Dialogue(sudo, password, source, PATIENCE_SECONDS, out=out, err=err, err_mark=mark)
         process = subprocess.Popen(
             ["/bin/sh", "-c", command, "sh", *self.wrapper, *argv],
             stdin=subprocess.PIPE,

@@ -314,13 +314,13 @@ def test_a_limit_that_leaves_no_image_is_refused(forest: Folder) -> None:
     assert "None of these hosts is an image" in ran.out + ran.err
 
 
-EXAMPLES = {
+OF_THE_REPOSITORY = {
     "forest/images.json": {"base.raw", "k8s.qcow2"},
     "forest/images.yml": {"web.qcow2"},
 }
 
 
-@pytest.mark.parametrize(("file", "names"), EXAMPLES.items())
+@pytest.mark.parametrize(("file", "names"), OF_THE_REPOSITORY.items())
 def test_the_examples_are_inventories(folder: Folder, file: str, names: set[str]) -> None:
     path = CHECKOUT / "examples" / file
     ran = folder.run("inventory", "-i", str(path), "--list")

@@ -51,6 +51,18 @@ def test_what_was_said_before_can_be_left_out(dialogue: Dialogue) -> None:
     assert dialogue.outputs(stripped=False) == (b"Welcome\noutput", b"Password: err")
 
 
+@pytest.mark.parametrize("heard_first", ["out", "err"])
+def test_each_output_has_its_own_mark_whichever_is_heard_first(dialogue: Dialogue, heard_first: str) -> None:
+    marked = Dialogue(dialogue.become, "secret", b"", 7, err_mark="MARK")
+    if heard_first == "out":
+        marked.out.write(b"BECOME-SUCCESS-x\nout")
+    for part in (b"lecture\nMA", b"RK", b"\nerr", b"or"):
+        marked.err.write(part)
+    if heard_first == "err":
+        marked.out.write(b"BECOME-SUCCESS-x\nout")
+    assert marked.outputs(stripped=True) == (b"out", b"error")
+
+
 def test_a_wrong_password_is_an_error(dialogue: Dialogue) -> None:
     dialogue.err.write(b"Password: ")
     with pytest.raises(Refused, match="Incorrect su password"):
