@@ -80,10 +80,9 @@ class AgentRoute(t.NamedTuple):
         """Whether the sandbox is there, as far as that can be seen from here."""
         if self.holder is None:
             return True
-        pid, start_time = self.holder
         try:
-            with open(f"/proc/{pid}/stat", "rb") as stream:
-                return int(stream.read().rpartition(b")")[2].split()[19]) == start_time
+            with open(f"/proc/{self.holder[0]}/stat", "rb") as stream:
+                return int(stream.read().rpartition(b")")[2].split()[19]) == self.holder[1]
         except OSError:
             return False
 

@@ -32,7 +32,7 @@ def _set(items: t.Iterable[t.Any]) -> list[t.Any]:
     return sorted(_unique(items), key=str)
 
 
-def _chunklist(_: t.Any, items: list[t.Any], size: int) -> list[list[t.Any]]:
+def _chunklist(_scope: t.Any, items: list[t.Any], size: int) -> list[list[t.Any]]:
     return [items[at : at + size] for at in range(0, len(items), size)] if size else [items]
 
 
@@ -42,35 +42,35 @@ def _first(items: t.Iterable[t.Any], what: str) -> t.Any:
     raise Failure(f"all of what is given is {what}")
 
 
-def _contains(_: t.Any, items: list[t.Any], value: t.Any) -> bool:
+def _contains(_scope: t.Any, items: list[t.Any], value: t.Any) -> bool:
     return value in items
 
 
-def _element(_: t.Any, items: list[t.Any], number: int) -> t.Any:
+def _element(_scope: t.Any, items: list[t.Any], number: int) -> t.Any:
     if not items:
         raise Failure("the list is empty")
     return items[number % len(items)]
 
 
-def _flatten(_: t.Any, items: list[t.Any]) -> list[t.Any]:
-    return [inner for item in items for inner in (_flatten(_, item) if isinstance(item, list) else [item])]
+def _flatten(_scope: t.Any, items: list[t.Any]) -> list[t.Any]:
+    return [inner for item in items for inner in (_flatten(_scope, item) if isinstance(item, list) else [item])]
 
 
-def _index(_: t.Any, items: list[t.Any], value: t.Any) -> int:
+def _index(_scope: t.Any, items: list[t.Any], value: t.Any) -> int:
     if value not in items:
         raise Failure(f"{value!r} is not in the list")
     return items.index(value)
 
 
-def _keys(_: t.Any, mapping: Mapping[str, t.Any]) -> list[str]:
+def _keys(_scope: t.Any, mapping: Mapping[str, t.Any]) -> list[str]:
     return sorted(mapping)
 
 
-def _length(_: t.Any, value: t.Any) -> int:
+def _length(_scope: t.Any, value: t.Any) -> int:
     return len(value)
 
 
-def _lookup(_: t.Any, mapping: Mapping[str, t.Any], key: str, *default: t.Any) -> t.Any:
+def _lookup(_scope: t.Any, mapping: Mapping[str, t.Any], key: str, *default: t.Any) -> t.Any:
     if key in mapping:
         return mapping[key]
     if not default:
@@ -78,33 +78,33 @@ def _lookup(_: t.Any, mapping: Mapping[str, t.Any], key: str, *default: t.Any) -
     return default[0]
 
 
-def _merge(_: t.Any, *mappings: Mapping[str, t.Any] | None) -> dict[str, t.Any]:
+def _merge(_scope: t.Any, *mappings: Mapping[str, t.Any] | None) -> dict[str, t.Any]:
     return {key: value for mapping in mappings for key, value in (mapping or {}).items()}
 
 
-def _range(_: t.Any, *bounds: t.Any) -> list[int]:
+def _range(_scope: t.Any, *bounds: t.Any) -> list[int]:
     return list(range(*(int(as_number(bound)) for bound in bounds)))
 
 
-def _reverse(_: t.Any, items: list[t.Any]) -> list[t.Any]:
+def _reverse(_scope: t.Any, items: list[t.Any]) -> list[t.Any]:
     return items[::-1]
 
 
-def _setproduct(_: t.Any, *lists: list[t.Any]) -> list[list[t.Any]]:
+def _setproduct(_scope: t.Any, *lists: list[t.Any]) -> list[list[t.Any]]:
     return [list(combination) for combination in itertools.product(*lists)]
 
 
-def _slice(_: t.Any, items: list[t.Any], start: int, end: int) -> list[t.Any]:
+def _slice(_scope: t.Any, items: list[t.Any], start: int, end: int) -> list[t.Any]:
     if not 0 <= start <= end <= len(items):
         raise Failure(f"a list of {len(items)} has no part from {start} to {end}")
     return items[start:end]
 
 
-def _sort(_: t.Any, items: list[t.Any]) -> list[str]:
+def _sort(_scope: t.Any, items: list[t.Any]) -> list[str]:
     return sorted(map(as_text, items))
 
 
-def _transpose(_: t.Any, mapping: Mapping[str, list[str]]) -> dict[str, list[str]]:
+def _transpose(_scope: t.Any, mapping: Mapping[str, list[str]]) -> dict[str, list[str]]:
     found: dict[str, list[str]] = {}
     for key in sorted(mapping):
         for value in mapping[key]:
@@ -112,13 +112,13 @@ def _transpose(_: t.Any, mapping: Mapping[str, list[str]]) -> dict[str, list[str
     return found
 
 
-def _zipmap(_: t.Any, keys: list[str], values: list[t.Any]) -> dict[str, t.Any]:
+def _zipmap(_scope: t.Any, keys: list[str], values: list[t.Any]) -> dict[str, t.Any]:
     if len(keys) != len(values):
         raise Failure(f"there are {len(keys)} keys and {len(values)} values")
     return dict(zip(keys, values, strict=True))
 
 
-def _values(_: t.Any, mapping: Mapping[str, t.Any]) -> list[t.Any]:
+def _values(_scope: t.Any, mapping: Mapping[str, t.Any]) -> list[t.Any]:
     return [mapping[key] for key in sorted(mapping)]
 
 
