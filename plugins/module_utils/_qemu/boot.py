@@ -49,6 +49,9 @@ HOPELESS = (
 # Seconds between looks at the clock while the console is silent.
 LOOK_SECONDS = 0.5
 
+# How long the rest of a line may take to come. Prompts have none.
+LINE_SECONDS = 5.0
+
 
 @dataclasses.dataclass(frozen=True)
 class BootRequest:
@@ -127,6 +130,17 @@ class Watched:
         for number, line in console.find(self.patterns).items():
             self.seen.setdefault(number, line)
 
+    def look_again(self, console: Console) -> bool:
+        """Take in what has come of the lines that were seen; whether that is all. What is waited for may be a prompt,
+        and is never more than it is."""
+        whole = True
+        for number in self.seen:
+            found = console.first(self.patterns[number])
+            if found:
+                self.seen[number] = found[0]
+                whole = whole and (found[1] or number == 0)
+        return whole
+
     def missing(self) -> t.List[str]:
         """The regular expressions that no line has matched yet."""
         return [text for number, text in enumerate(self.wanted) if number not in self.seen]
@@ -199,16 +213,26 @@ def watch(
     """Read the console until all that is wanted has appeared."""
     with contextlib.ExitStack() as stack:
         log = stack.enter_context(open_log(request.console_path)) if request.console_path else None
-        for data in pieces(process, started + request.timeout_seconds):
+
+        def take(data: bytes) -> None:
             if log:
                 log.write(data)
                 log.flush()
             console.feed(data)
+
+        for data in pieces(process, started + request.timeout_seconds):
+            take(data)
             watched.look(console)
+            if watched.missing() and not watched.bad_line():
+                continue
+            if not watched.look_again(console):
+                for rest in pieces(process, time.monotonic() + LINE_SECONDS):
+                    take(rest)
+                    if watched.look_again(console):
+                        break
             if not watched.missing():
                 return
-            if watched.bad_line():
-                raise failure(BuildError, "The guest printed %r." % watched.bad_line(), console, request)
+            raise failure(BuildError, "The guest printed %r." % watched.bad_line(), console, request)
     if process.poll() is None:
         missing = " and ".join(repr(text) for text in watched.missing())
         message = "%s did not appear on the console within %g seconds." % (missing, request.timeout_seconds)

@@ -52,6 +52,13 @@ class Console:
         found = ((number, pattern.search(self.text, start)) for number, pattern in enumerate(patterns))
         return {number: line_around(self.text, match.start()) for number, match in found if match}
 
+    def first(self, pattern: t.Pattern[str]) -> t.Optional[t.Tuple[str, bool]]:
+        """The first line that the pattern is in, as far as it has come, and whether that is all of it."""
+        match = pattern.search(self.text)
+        if match is None:
+            return None
+        return line_around(self.text, match.start()), self.text.find("\n", match.start()) >= 0
+
     def tail(self, lines: int = TAIL_LINES) -> str:
         """The last lines that are not empty."""
         return "\n".join([line.rstrip() for line in self.text.splitlines() if line.strip()][-lines:])

@@ -160,5 +160,23 @@ def test_all_that_is_expected_has_to_come_in_whatever_order() -> None:
     assert watched.bad_line() == "web: broken pipe"
 
 
+def test_a_line_that_comes_in_pieces_is_told_whole() -> None:
+    watched = Watched(BootRequest(path="/x", expect=("^web: [0-9]+",)))
+    console = feed(b"web login: \r\nweb: 3 che")
+    watched.look(console)
+    assert not watched.missing()
+    assert not watched.look_again(console)
+    console.feed(b"cks\r\n")
+    assert watched.look_again(console)
+    assert watched.lines() == ["web login:", "web: 3 checks"]
+
+
+def test_a_prompt_is_whole_without_an_end_of_line() -> None:
+    watched = Watched(BootRequest(path="/x"))
+    console = feed(b"web login: ")
+    watched.look(console)
+    assert watched.look_again(console)
+
+
 def test_the_tail_has_the_last_lines_that_say_something() -> None:
     assert feed(b"one\r\n\r\n  \r\ntwo\r\nthree").tail(2) == "two\nthree"
