@@ -235,7 +235,7 @@ from ansible_collections.bakehouse.images.plugins.plugin_utils._bytecode import 
 # A worker imports this anew for each task. What only some tasks need, or only the first, is imported where it is used.
 with from_bytecode():
     from ansible_collections.bakehouse.images.plugins.module_utils._errors import BuildError
-    from ansible_collections.bakehouse.images.plugins.plugin_utils._agent_client import Replay
+    from ansible_collections.bakehouse.images.plugins.plugin_utils._agent_client import AgentDied, Replay
     from ansible_collections.bakehouse.images.plugins.plugin_utils._agent_route import connect_by_known_route
     from ansible_collections.bakehouse.images.plugins.plugin_utils._module_payload import recognise
     from ansible_collections.bakehouse.images.plugins.plugin_utils._not_started import not_started, policy
@@ -471,7 +471,10 @@ class Connection(LocalConnection):
         if not line or not line.route.is_for(user, payload):
             return None
         self._line = None
-        return line.run(argv, user, payload=payload, say=self._say, **streams)
+        try:
+            return line.run(argv, user, payload=payload, say=self._say, **streams)
+        except AgentDied as exc:
+            raise self._open_session().explain(exc) from None
 
     def _close_line(self) -> None:
         if self._line:

@@ -91,7 +91,7 @@ class SandboxSession:
         if outcome.rc == 1 and outcome.err.decode(errors="replace").strip() == f"The image has no user {user}.":
             raise NotFound(f"The image has no user {user}.", hint="Create the user in the image first.")
         if outcome.rc == SIGKILLED and not self._is_there():
-            raise NotFound(f"The sandbox {self.record.name} was closed while a command ran in it.")
+            raise self._closed()
         return outcome
 
     def _enter(
@@ -108,6 +108,17 @@ class SandboxSession:
                 stdin.seek(start)
             outcome = self.transport.run(self.argv(argv, user=user), stdin=stdin, stdout=stdout)
         return outcome
+
+    def explain(self, died: AgentDied) -> BuildError:
+        """Why a command has ended in its midst: with the sandbox, with the connection to the build host, or as said.
+
+        Raises:
+            BuildError: that cannot be found out, because the build host is not reached any more.
+        """
+        return self.transport.explain(died) if self._is_there() else self._closed()
+
+    def _closed(self) -> NotFound:
+        return NotFound(f"The sandbox {self.record.name} was closed while a command ran in it.")
 
     def _is_there(self) -> bool:
         if self.transport.is_local:
@@ -132,9 +143,7 @@ class SandboxSession:
                 stdout=stdout,
             )
         except AgentDied as exc:
-            if not self._is_there():
-                raise NotFound(f"The sandbox {self.record.name} was closed while a command ran in it.") from exc
-            raise
+            raise self.explain(exc) from None
 
 
 def attach_to_sandbox(transport: Transport, name: str, *, closed_reason: str | None = None) -> SandboxSession:

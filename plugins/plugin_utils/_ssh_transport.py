@@ -313,6 +313,14 @@ class SshTransport(Transport):
         """See Transport.connect."""
         return _ssh_sockets.connect(self, path, is_there=is_there)
 
+    def explain(self, lost: BuildError) -> BuildError:
+        """See Transport.explain. From here, both look the same."""
+        return BuildError(
+            f"The connection to the build host {self.host} ended while a command ran there, or the sandbox's agent ended "
+            "while a command ran in it. The command was killed.",
+            hint=lost.hint,
+        )
+
     def relay_argv(self, argument: str) -> list[str]:
         """The command line that runs C(_remote_socket.py) there. The socket is the login user's, so root is not
         needed."""

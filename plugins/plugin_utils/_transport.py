@@ -28,7 +28,7 @@ import termios
 import threading
 import typing as t
 
-from ansible_collections.bakehouse.images.plugins.module_utils._errors import NotFound
+from ansible_collections.bakehouse.images.plugins.module_utils._errors import BuildError, NotFound
 
 if t.TYPE_CHECKING:
     from ansible_collections.bakehouse.images.plugins.plugin_utils._become_dialogue import Dialogue
@@ -69,6 +69,10 @@ class Transport(abc.ABC):
         Args:
             is_there: somebody is known to listen there, so that another way is to be tried where one leads to nobody.
         """
+
+    def explain(self, lost: BuildError) -> BuildError:
+        """What has become of a conversation over C(connect) that ended too early."""
+        return lost
 
     @abc.abstractmethod
     def argv(self, argv: t.Sequence[str]) -> list[str]:
