@@ -316,8 +316,8 @@ class SshTransport(Transport):
     def explain(self, lost: BuildError) -> BuildError:
         """See Transport.explain. From here, both look the same."""
         return BuildError(
-            f"The connection to the build host {self.host} ended while a command ran there, or the sandbox's agent ended "
-            "while a command ran in it. The command was killed.",
+            f"The connection to the build host {self.host} ended while a command ran there, or the sandbox's agent "
+            "ended while a command ran in it. The command was killed.",
             hint=lost.hint,
         )
 
