@@ -93,23 +93,17 @@ class Transport(abc.ABC):
         Raises:
             NotFound: the controller lacks the first command.
         """
-        command = self.argv(argv)
-        try:
-            # Pipes, never our own files: a file descriptor is a way out of a sandbox. And a session of its own,
-            # so that the image gets no way to the user's terminal.
-            process = subprocess.Popen(
-                command,
-                stdin=subprocess.DEVNULL if stdin is None else subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
-                start_new_session=True,
-            )
-        except FileNotFoundError as exc:
-            raise NotFound(f"The command {command[0]} is not installed on the controller.") from exc
         source = io.BytesIO(stdin) if isinstance(stdin, bytes) else stdin
         out, err = io.BytesIO(), io.BytesIO()
-        with process, killed_on_error(process, self):
-            _Conversation(process, source, stdout or out, err).hold()
+        # Known before it starts: a time limit may be over in the midst of that, when the process runs already.
+        process: subprocess.Popen[bytes] = subprocess.Popen.__new__(subprocess.Popen)
+        try:
+            with killed_on_error(process, self):
+                _start(process, self.argv(argv), fed=stdin is not None)
+                _Conversation(process, source, stdout or out, err).hold()
+        finally:
+            if getattr(process, "pid", None):
+                process.__exit__(None, None, None)
         rc = process.returncode
         return Outcome(rc if rc >= 0 else 128 - rc, out.getvalue(), err.getvalue())
 
@@ -152,16 +146,34 @@ def connect_unix(path: str) -> socket.socket | None:
     return stream
 
 
+def _start(process: subprocess.Popen[bytes], command: t.Sequence[str], *, fed: bool) -> None:
+    try:
+        # Pipes, never our own files: a file descriptor is a way out of a sandbox. And a session of its own,
+        # so that the image gets no way to the user's terminal.
+        process.__init__(  # type: ignore[misc]
+            command,
+            stdin=subprocess.PIPE if fed else subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            start_new_session=True,
+        )
+    except FileNotFoundError as exc:
+        raise NotFound(f"The command {command[0]} is not installed on the controller.") from exc
+
+
 @contextlib.contextmanager
 def killed_on_error(process: subprocess.Popen[bytes], transport: Transport) -> t.Iterator[None]:
     """End the command when talking to it is given up: a task's time limit, or an interrupt."""
     try:
         yield
     except BaseException:
+        if not getattr(process, "pid", None) or process.returncode is not None:
+            raise
         try:
             os.killpg(process.pid, signal.SIGKILL)
         except ProcessLookupError:
-            pass
+            # It does not lead its group yet, or has ended.
+            process.kill()
         except PermissionError:
             # It runs for another user (sudo).
             subprocess.run(transport.argv(["kill", "-KILL", "--", f"-{process.pid}"]), check=False)

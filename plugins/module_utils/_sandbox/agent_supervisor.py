@@ -273,11 +273,20 @@ class Supervisor:
 
     def _die_like(self, number: int) -> int:
         """After a payload has died by a signal: what the shells around its interpreter say to that."""
-        done = self._run_aside([word.replace("@SIGNAL@", str(number)) for word in self.request.dying])
+
+        def become() -> None:
+            # Whoever has started all this may ignore it, as a shell does for what it runs in the background.
+            if number not in (signal.SIGKILL, signal.SIGSTOP):
+                signal.signal(number, signal.SIG_DFL)
+            self._become()
+
+        done = self._run_aside([word.replace("@SIGNAL@", str(number)) for word in self.request.dying], become)
         self.line.send(protocol.STDERR, done.stderr[: protocol.CHUNK_BYTES])
         return done.returncode if done.returncode >= 0 else 128 - done.returncode
 
-    def _run_aside(self, argv: t.Sequence[str]) -> subprocess.CompletedProcess[bytes]:
+    def _run_aside(
+        self, argv: t.Sequence[str], become: t.Optional[t.Callable[[], None]] = None
+    ) -> subprocess.CompletedProcess[bytes]:
         return subprocess.run(
             argv,
             check=False,
@@ -285,7 +294,7 @@ class Supervisor:
             capture_output=True,
             cwd="/",
             env=self._variables(),
-            preexec_fn=self._become,  # noqa: PLW1509 - there are no threads here
+            preexec_fn=become or self._become,  # noqa: PLW1509 - there are no threads here
             timeout=PROBE_SECONDS,
         )
 

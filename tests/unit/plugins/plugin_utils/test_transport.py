@@ -9,11 +9,13 @@ from __future__ import annotations
 import os
 import signal
 import socket
+import subprocess
 import typing as t
 from pathlib import Path
 
 import pytest
 from ansible_collections.bakehouse.images.plugins.module_utils._errors import NotFound
+from ansible_collections.bakehouse.images.plugins.plugin_utils import _transport
 from ansible_collections.bakehouse.images.plugins.plugin_utils._transport import LocalTransport, Outcome
 
 from tests.waiting import TimeIsUp, eventually, time_limit
@@ -122,3 +124,19 @@ class TestSockets:
 
     def test_none(self, tmp_path: Path) -> None:
         assert LocalTransport().connect(str(tmp_path / "socket")) is None
+
+
+def test_a_limit_that_is_over_while_a_command_starts_ends_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    started: list[int] = []
+    start = _transport._start
+
+    def interrupted(process: subprocess.Popen[bytes], command: t.Sequence[str], *, fed: bool) -> None:
+        start(process, command, fed=fed)
+        started.append(process.pid)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(_transport, "_start", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        LocalTransport().run(["sleep", "300"])
+    with pytest.raises(ProcessLookupError):
+        os.kill(started[0], 0)
