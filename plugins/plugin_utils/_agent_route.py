@@ -22,7 +22,7 @@ from ansible_collections.bakehouse.images.plugins.module_utils._sandbox.agent_pr
 from ansible_collections.bakehouse.images.plugins.plugin_utils._agent_client import AgentDied, NotRun, Replay, converse
 from ansible_collections.bakehouse.images.plugins.plugin_utils._login import logged_in
 from ansible_collections.bakehouse.images.plugins.plugin_utils._run_notes import forget_note, read_note, write_note
-from ansible_collections.bakehouse.images.plugins.plugin_utils._transport import connect_unix
+from ansible_collections.bakehouse.images.plugins.plugin_utils._transport import connect_unix, is_answered
 
 if t.TYPE_CHECKING:
     import socket
@@ -120,9 +120,12 @@ class AgentLine:
             NotFound: the sandbox was closed meanwhile.
             AgentDied: the agent ended meanwhile.
         """
+        direct = self.route.holder is not None
         try:
+            # Over ssh only who has been heard is known to be there: then what was not answered may have run.
+            if not direct and not is_answered(self.connection):
+                raise NotRun("nobody answers", gone=True)
             request = self.route.request(argv, user, payload)
-            direct = self.route.holder is not None
             outcome = converse(self.connection, request, stdin=stdin, stdout=stdout, direct=direct)
         except NotRun as exc:
             say(f"AGENT not used: {exc}")

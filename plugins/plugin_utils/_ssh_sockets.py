@@ -30,13 +30,12 @@ from ansible_collections.bakehouse.images.plugins.plugin_utils._run_notes import
     write_note,
 )
 from ansible_collections.bakehouse.images.plugins.plugin_utils._short_paths import short_path
-from ansible_collections.bakehouse.images.plugins.plugin_utils._transport import connect_unix
+from ansible_collections.bakehouse.images.plugins.plugin_utils._transport import connect_unix, is_answered
 
 if t.TYPE_CHECKING:
     from ansible_collections.bakehouse.images.plugins.plugin_utils._ssh_transport import SshTransport
 
-# How long who listens on a socket of the build host may take to say something, and a session to be there.
-ANSWER_SECONDS = 10.0
+# How long a session may take to be there.
 SESSION_SECONDS = 30.0
 
 # More is no talk of a login shell.
@@ -73,7 +72,7 @@ def _forwarded(transport: SshTransport, path: str) -> socket.socket | None:
                     os.unlink(local)
                 if transport.control("forward", "-L", f"{local}:{path}"):
                     stream = connect_unix(local)
-    return stream if stream and _is_answered(stream) else None
+    return stream if stream and is_answered(stream) else None
 
 
 def _relay_command(transport: SshTransport, path: str) -> tuple[str, list[str]]:
@@ -96,7 +95,7 @@ def _relayed(greeting: str, argv: list[str]) -> socket.socket | None:
     # It ends with the connection, which may outlast what holds it here.
     threading.Thread(target=process.wait, daemon=True).start()
     ours.settimeout(SESSION_SECONDS)
-    if _is_greeted(ours, greeting.encode()) and _is_answered(ours):
+    if _is_greeted(ours, greeting.encode()) and is_answered(ours):
         return ours
     ours.close()
     process.kill()
@@ -116,21 +115,6 @@ def _is_greeted(stream: socket.socket, greeting: bytes) -> bool:
             return False
         heard += data
     return heard.endswith(greeting)
-
-
-def _is_answered(stream: socket.socket) -> bool:
-    """Whether there is somebody at the far end, who speaks first. ssh takes any connection, and ends those it cannot
-    lead anywhere."""
-    stream.settimeout(ANSWER_SECONDS)
-    try:
-        answered = bool(stream.recv(1, socket.MSG_PEEK))
-    except OSError:
-        answered = False
-    if answered:
-        stream.settimeout(None)
-    else:
-        stream.close()
-    return answered
 
 
 __all__ = ("connect",)

@@ -35,6 +35,9 @@ if t.TYPE_CHECKING:
 
 CHUNK_BYTES = 1 << 18
 
+# How long who listens on a socket of the build host may take to say something.
+ANSWER_SECONDS = 10.0
+
 
 class Outcome(t.NamedTuple):
     """How a command ended: 0 to 255, and 128 plus the signal's number when a signal ended it, as shells say it."""
@@ -144,6 +147,21 @@ def connect_unix(path: str) -> socket.socket | None:
         stream.close()
         return None
     return stream
+
+
+def is_answered(stream: socket.socket) -> bool:
+    """Whether there is somebody at the far end, who speaks first. ssh takes any connection, and ends those it cannot
+    lead anywhere."""
+    stream.settimeout(ANSWER_SECONDS)
+    try:
+        answered = bool(stream.recv(1, socket.MSG_PEEK))
+    except OSError:
+        answered = False
+    if answered:
+        stream.settimeout(None)
+    else:
+        stream.close()
+    return answered
 
 
 def _start(process: subprocess.Popen[bytes], command: t.Sequence[str], *, fed: bool) -> None:
@@ -278,6 +296,7 @@ __all__ = (
     "close_quietly",
     "connect_unix",
     "end_of",
+    "is_answered",
     "killed_on_error",
     "take_waiting",
 )

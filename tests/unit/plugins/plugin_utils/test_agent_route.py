@@ -18,6 +18,7 @@ from ansible_collections.bakehouse.images.plugins.module_utils._errors import No
 from ansible_collections.bakehouse.images.plugins.module_utils._sandbox import agent_protocol as protocol
 from ansible_collections.bakehouse.images.plugins.module_utils._sandbox import state
 from ansible_collections.bakehouse.images.plugins.module_utils._sandbox.agent_protocol import frame
+from ansible_collections.bakehouse.images.plugins.plugin_utils._agent_client import AgentDied
 from ansible_collections.bakehouse.images.plugins.plugin_utils._agent_route import (
     AgentLine,
     AgentRoute,
@@ -91,6 +92,18 @@ def test_a_way_that_leads_nowhere_is_not_gone_again(listener: socket.socket) -> 
     note_route(route_to(listener, this_process()), *SUBJECT)
     assert run(connected(), listener, HELLO) is None
     assert connect_by_known_route(*SUBJECT) is None
+
+
+def test_over_ssh_nothing_is_asked_of_somebody_who_says_nothing(listener: socket.socket) -> None:
+    note_route(route_to(listener), *SUBJECT)
+    assert run(connected(), listener, b"") is None
+    assert connect_by_known_route(*SUBJECT) is None
+
+
+def test_over_ssh_what_was_asked_and_not_answered_may_have_run(listener: socket.socket) -> None:
+    note_route(route_to(listener), *SUBJECT)
+    with pytest.raises(AgentDied, match="whether the command has run is not known"):
+        run(connected(), listener, HELLO)
 
 
 def test_a_way_to_a_sandbox_that_is_gone_is_none(listener: socket.socket) -> None:
