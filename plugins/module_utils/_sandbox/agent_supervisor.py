@@ -134,7 +134,10 @@ class Supervisor:
         except Refused as exc:
             self._refuse(exc)
         except (ClientGone, protocol.ProtocolError):
-            pass  # nobody to tell
+            # Nobody to tell. What was forked for a request that never came goes first: of this process it is known
+            # that it is the agent's.
+            self._dismiss()
+            self._wait_for_dismissed()
         return None
 
     def _fork_ahead(self) -> t.Optional[t.Callable[[], None]]:
