@@ -21,17 +21,26 @@ class Admin:
 
     Args:
         facts: what C(GET /lab/status) tells, read at each call.
+        release: lets what is stuck come to its end.
     """
 
-    def __init__(self, settings: SettingsStore, log: CallLog, facts: Callable[[], Mapping[str, t.Any]]) -> None:
+    def __init__(
+        self,
+        settings: SettingsStore,
+        log: CallLog,
+        facts: Callable[[], Mapping[str, t.Any]],
+        release: Callable[[], None],
+    ) -> None:
         self._settings = settings
         self._log = log
+        self._release_stuck = release
         self._routes: dict[tuple[str, str], Callable[[t.Any], t.Any]] = {
             ("GET", "/lab/status"): lambda _: facts(),
             ("GET", "/lab/settings"): lambda _: settings.to_json(),
             ("POST", "/lab/settings"): self._change,
             ("POST", "/lab/settings/reset"): self._reset,
             ("POST", "/lab/clock"): self._forward,
+            ("POST", "/lab/release"): self._release,
             ("GET", "/lab/calls"): lambda _: log.to_json(),
             ("POST", "/lab/calls/clear"): self._clear,
         }
@@ -60,6 +69,10 @@ class Admin:
         if not isinstance(values, dict) or set(values) != {"forward"}:
             raise SettingError('What the clock can do is {"forward": seconds}.')
         CLOCK.forward(check_seconds("forward", values["forward"]))
+        return {}
+
+    def _release(self, _: t.Any) -> t.Any:
+        self._release_stuck()
         return {}
 
     def _clear(self, _: t.Any) -> t.Any:

@@ -42,6 +42,10 @@ class LabClient:
         """Have time pass at once, for what takes time by the settings."""
         self._request("POST", "clock", {"forward": seconds})
 
+    def release(self) -> None:
+        """Let what is stuck come to its end."""
+        self._request("POST", "release", {})
+
     def reset(self) -> None:
         """Settings as at the start, no faults, an empty log of calls."""
         self._request("POST", "settings/reset", {})

@@ -94,7 +94,7 @@ class Lab:
             settings=self._settings,
             log=self._log,
             metadata=Metadata(self._cloud, ACCOUNT, self._config.region, credentials),
-            admin=Admin(self._settings, self._log, self.facts),
+            admin=Admin(self._settings, self._log, self.facts, self._cloud.release),
             ebs=EbsDirect(self._ec2),
             apis=DomainDispatcherApplication(create_backend_app),
             account=ACCOUNT,

@@ -26,7 +26,7 @@ from lab.ebs_calls import parse as parse_ebs
 from lab.ec2.backend import FAULT_KEY
 from lab.imds import Metadata, is_metadata_path
 from lab.policy import missing_tags
-from lab.settings import LATER_EFFECTS, Fault, SettingsStore
+from lab.settings import LATER_EFFECTS, METADATA, Fault, SettingsStore
 
 if t.TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
@@ -78,7 +78,7 @@ class Front:
             if path == "/lab" or path.startswith("/lab/"):
                 reply = self._admin.serve(environ, _body(environ))
             elif is_metadata_path(path):
-                reply = self._metadata.serve(environ)
+                reply = self._metadata_reply(environ)
             else:
                 reply = self._api(environ)
         except Exception as exc:
@@ -87,6 +87,12 @@ class Front:
         if reply.status == 0:
             _hang_up(environ)
         return reply.send(start_response)
+
+    def _metadata_reply(self, environ: WSGIEnvironment) -> Reply:
+        fault = self._settings.fault_for(METADATA, {"path": environ["PATH_INFO"]})
+        if fault is None:
+            return self._metadata.serve(environ)
+        return Reply(0) if fault.effect == "disconnect" else Reply(fault.status, body=fault.message.encode())
 
     def _api(self, environ: WSGIEnvironment) -> Reply:
         body = _body(environ)

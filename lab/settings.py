@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import fnmatch
+import random
 import threading
 import typing as t
 from collections.abc import Mapping
@@ -25,6 +26,9 @@ EFFECTS = {
 #: Effects that are carried out while the call is served, not instead of it.
 LATER_EFFECTS = frozenset(("stuck", "fail", "no-device"))
 
+#: The action of requests to the metadata service, which have none. No pattern means it, only the name.
+METADATA = "InstanceMetadata"
+
 
 class SettingError(Exception):
     """A setting that does not exist or does not fit; the text is for humans."""
@@ -41,6 +45,9 @@ class Fault:
         times: how many matching calls are hit; 0 is all of them.
         skip: how many matching calls pass unharmed first.
         match: parameters that the call must have, as texts; C({"VolumeId": "vol-1"}).
+        rate: which share of those calls is hit, by chance; the same calls for the same seed.
+        seed: of that chance.
+        at: for C(fail), the percentage that what is started comes to before it fails.
     """
 
     action: str
@@ -51,6 +58,9 @@ class Fault:
     times: int = 1
     skip: int = 0
     match: dict[str, str] = field(default_factory=dict)
+    rate: float = 1.0
+    seed: int = 0
+    at: int = 100
     hits: int = 0
 
     def __post_init__(self) -> None:
@@ -63,12 +73,16 @@ class Fault:
         """Whether this call is hit. Counts, so ask once for each call."""
         if self.times and self.hits >= self.times + self.skip:
             return False
-        if not fnmatch.fnmatchcase(action, self.action):
+        if not (self.action == action or (action != METADATA and fnmatch.fnmatchcase(action, self.action))):
             return False
         if any(parameters.get(key) != value for key, value in self.match.items()):
             return False
         self.hits += 1
-        return self.hits > self.skip
+        return self.hits > self.skip and self._by_chance()
+
+    def _by_chance(self) -> bool:
+        chance = random.Random(f"{self.seed} {self.hits}").random()  # noqa: S311 - guards nothing
+        return self.rate >= 1 or chance < self.rate
 
 
 def default_status(code: str) -> int:

@@ -89,7 +89,20 @@ class Cloud:
             seconds=FOREVER if effect == "stuck" else seconds,
             hidden_seconds=settings.consistency_seconds,
             fails=effect == "fail",
+            fails_at=fault.at if fault else 100,
         )
+
+    def release(self) -> None:
+        """Let everything that is stuck come to its end."""
+        with self.lock:
+            for region in self.regions():
+                made: list[Volume | Snapshot | Image] = [*region.volumes.values()]
+                made += [*region.snapshots.values(), *region.amis.values()]
+                timelines = [one.timeline for one in made]
+                for attachment in [one.attachment for one in region.volumes.values() if one.attachment]:
+                    timelines += [attachment.timeline, *filter(None, [attachment.detaching])]
+                for timeline in timelines:
+                    timeline.release()
 
     def volume(self, region: Region, volume_id: str) -> Volume:
         """A volume by id.

@@ -33,16 +33,19 @@ class Timeline:
         seconds: until it is done; infinity when it is stuck.
         hidden_seconds: until the id is found by calls that name it.
         fails: whether it ends in error.
+        fails_at: the percentage at which it does.
     """
 
     seconds: float = 0.0
     hidden_seconds: float = 0.0
     fails: bool = False
+    fails_at: int = 100
     started: float = field(default_factory=CLOCK.now)
 
     @property
     def done(self) -> bool:
-        return CLOCK.now() >= self.started + self.seconds
+        part = self.fails_at / 100 if self.fails else 1
+        return CLOCK.now() >= self.started + self.seconds * part
 
     @property
     def visible(self) -> bool:
@@ -51,10 +54,15 @@ class Timeline:
     @property
     def percent(self) -> int:
         if self.done:
-            return 100
+            return self.fails_at if self.fails else 100
         if self.seconds == float("inf"):
             return 0
         return min(99, int(100 * (CLOCK.now() - self.started) / self.seconds))
+
+    def release(self) -> None:
+        """End what is stuck."""
+        if self.seconds == float("inf"):
+            self.seconds = 0.0
 
 
 @dataclass

@@ -6,7 +6,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import typing as t
+import urllib.error
+import urllib.request
 
 import botocore.exceptions
 import pytest
@@ -157,6 +160,22 @@ def test_skip_and_match(lab: RunningLab, made: Resources) -> None:
         made.state(volume_id)
 
 
+def test_a_share_of_the_calls_by_chance(lab: RunningLab, ec2: t.Any) -> None:
+    """The same calls for the same seed."""
+
+    def hit() -> list[bool]:
+        lab.api.reset()
+        lab.api.fault("Describe*", code="RequestLimitExceeded", rate=0.3, seed=7, times=0)
+        for _ in range(40):
+            with contextlib.suppress(botocore.exceptions.ClientError):
+                ec2.describe_volumes()
+        return [call["status"] == 503 for call in lab.api.calls("DescribeVolumes")]
+
+    first = hit()
+    assert 0 < sum(first) < 40
+    assert hit() == first
+
+
 @pytest.mark.parametrize("effect", ["error-after-work", "disconnect"])
 def test_done_but_not_said(lab: RunningLab, made: Resources, effect: str) -> None:
     """The answer is lost; asking again with the same token gives what was made."""
@@ -204,6 +223,49 @@ def test_ending_in_error(lab: RunningLab, made: Resources) -> None:
     image_id = made.image(good)
     with pytest.raises(botocore.exceptions.WaiterError, match="terminal failure"):
         made.ec2.get_waiter("image_available").wait(ImageIds=[image_id], **FAST)
+
+
+def test_a_snapshot_fails_in_the_middle(lab: RunningLab, made: Resources) -> None:
+    """error, with the progress that it came to."""
+    volume_id = made.volume()
+    lab.api.set(snapshot_seconds=6000)
+    lab.api.fault("CreateSnapshot", "fail", at=80)
+    snapshot_id = made.snapshot(volume_id)
+
+    def look() -> tuple[str, str]:
+        snapshot = made.ec2.describe_snapshots(SnapshotIds=[snapshot_id])["Snapshots"][0]
+        return snapshot["State"], snapshot["Progress"]
+
+    lab.api.forward(3000)
+    assert look() == ("pending", "50%")
+    lab.api.forward(2000)
+    assert look() == ("error", "80%")
+
+
+def test_what_is_stuck_can_be_released(lab: RunningLab, made: Resources) -> None:
+    """As Amazon's support does it."""
+    volume_id = made.volume()
+    made.ec2.attach_volume(VolumeId=volume_id, InstanceId=lab.instance_id, Device="/dev/sdf")
+    eventually(link_of(volume_id).exists)
+    lab.api.fault("DetachVolume", "stuck")
+    made.ec2.detach_volume(VolumeId=volume_id)
+    lab.api.forward(600)
+    assert made.state(volume_id) == "in-use"
+    lab.api.release()
+    eventually(lambda: made.state(volume_id) == "available")
+
+
+def test_the_metadata_service_fails_too(lab: RunningLab) -> None:
+    """Only when it is named: no pattern means it."""
+    token = urllib.request.Request(  # noqa: S310
+        f"{lab.api.endpoint}/latest/api/token", method="PUT", headers={"X-aws-ec2-metadata-token-ttl-seconds": "60"}
+    )
+    lab.api.fault("*", times=0)
+    with urllib.request.urlopen(token) as answer:  # noqa: S310
+        assert answer.status == 200
+    lab.api.fault("InstanceMetadata", code="ServiceUnavailable")
+    with pytest.raises(urllib.error.HTTPError, match="503"):
+        urllib.request.urlopen(token)  # noqa: S310
 
 
 def test_calls_are_counted(lab: RunningLab, made: Resources) -> None:
