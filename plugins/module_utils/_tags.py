@@ -22,6 +22,10 @@ FINGERPRINT_TAG = "bakehouse:fingerprint"
 HOST_TAG = "bakehouse:host"
 # The process that the build lives and dies with, see _life.py. On what does not outlive a build.
 OWNER_TAG = "bakehouse:owner"
+# On images that are made only to make others of them, and removed afterwards.
+INTERMEDIARY_TAG = "bakehouse:intermediary"
+# What images are made for, by their author: those of a family take one another's place over time.
+FAMILY_TAG = "bakehouse:family"
 # Of a build that was kept: until when, in seconds since 1970.
 EXPIRES_TAG = "bakehouse:expires"
 
@@ -92,9 +96,11 @@ def text_tags(given: t.Mapping[t.Any, t.Any]) -> t.Dict[str, str]:
 __all__ = (
     "BUILD_ID_TAG",
     "EXPIRES_TAG",
+    "FAMILY_TAG",
     "FINGERPRINT_TAG",
     "HOST_TAG",
     "IMAGE_TAG",
+    "INTERMEDIARY_TAG",
     "OWNER_TAG",
     "build_id_problems",
     "is_ours",

@@ -77,6 +77,11 @@ class Ec2Api:
         """The region that is called."""
         return str(self.client.meta.region_name)
 
+    @property
+    def service(self) -> str:
+        """The service, as IAM names it before the colon of an action."""
+        return str(self.client.meta.service_model.service_name)
+
     def call(self, method: str, doing: str, **params: t.Any) -> t.Dict[str, t.Any]:
         """Call one API action and return its answer.
 
@@ -92,7 +97,7 @@ class Ec2Api:
         try:
             return t.cast("t.Dict[str, t.Any]", getattr(self.client, method)(**given))
         except botocore_errors.ClientError as exc:
-            raise translate_client_error(exc, doing) from exc
+            raise translate_client_error(exc, doing, self.service) from exc
         except botocore_errors.BotoCoreError as exc:
             raise translate_transport_error(exc, doing, str(self.client.meta.endpoint_url)) from exc
 
@@ -145,17 +150,19 @@ class _Unconnected:
         raise Refused(msg.rstrip(".") + ".")
 
 
-def connect(module: AnsibleAWSModule, *, service: str = "ec2") -> Ec2Api:
+def connect(module: AnsibleAWSModule, *, service: str = "ec2", region: t.Optional[str] = None) -> Ec2Api:
     """The API with the module's credentials, region and endpoint.
 
     Args:
-        service: C(ec2), or C(ebs) for the EBS direct APIs.
+        service: C(ec2), C(ebs) for the EBS direct APIs, or C(ssm) for Systems Manager.
+        region: another region than the module's.
 
     Raises:
         Refused: there is no region, no such profile, or another setting that cannot be used.
     """
     unconnected = _Unconnected(module)
-    region, endpoint, settings = get_aws_connection_info(unconnected)
+    own_region, endpoint, settings = get_aws_connection_info(unconnected)
+    region = region or own_region
     if not region:
         raise Refused(
             "No AWS region is given.",

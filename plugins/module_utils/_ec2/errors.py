@@ -70,14 +70,18 @@ def error_code(error: BaseException) -> str:
     return str(error.facts.get("error_code", "")) if isinstance(error, BuildError) else ""
 
 
-def translate_client_error(exc: t.Any, doing: str) -> BuildError:
-    """An error answer of EC2 as one of ours: what was tried, what EC2 said, what to do."""
+def translate_client_error(exc: t.Any, doing: str, service: str = "ec2") -> BuildError:
+    """An error answer of EC2 as one of ours: what was tried, what EC2 said, what to do.
+
+    Args:
+        service: as IAM names it before the colon of an action.
+    """
     error = exc.response.get("Error", {})
     code = str(error.get("Code") or "")
     said = " ".join(_ENCODED.sub("", str(error.get("Message") or "")).split())
     facts = {"error_code": code, "operation": exc.operation_name}
     if code in _NOT_AUTHORIZED:
-        return _not_authorized(doing, said, exc.operation_name, code)
+        return _not_authorized(doing, said, "%s:%s" % (service, exc.operation_name), code)
     message = "Cannot %s: %s (%s)." % (doing, said.rstrip(".") or "EC2 gave no reason", code or "no code")
     kind, hint = _kind(code)
     if kind is Invalid:
@@ -91,6 +95,7 @@ def _kind(code: str) -> t.Tuple[t.Type[BuildError], t.Optional[str]]:
     """Which of our errors a code is, and what to do about it."""
     endings = (
         (".NotFound", NotFound),
+        ("ParameterNotFound", NotFound),
         ("NotFoundException", NotFound),
         (".Unavailable", NotFound),
         (".Unknown", NotFound),
@@ -111,16 +116,16 @@ def _kind(code: str) -> t.Tuple[t.Type[BuildError], t.Optional[str]]:
     return BuildError, None
 
 
-def _not_authorized(doing: str, said: str, operation: str, code: str) -> Refused:
+def _not_authorized(doing: str, said: str, action: str, code: str) -> Refused:
     named = _PERMISSION.search(said)
-    permission = named.group(1) if named else "ec2:" + operation
+    permission = named.group(1) if named else action
     principal = _PRINCIPAL.search(said)
     who = principal.group(1) if principal else "the credentials in use"
     return Refused(
         "Cannot %s: %s may not do %s. EC2 said: %s" % (doing, who, permission, said),
         hint="Allow %s in the IAM policies that apply." % permission,
         error_code=code,
-        operation=operation,
+        operation=action.split(":")[1],
         missing_permission=permission,
     )
 

@@ -10,31 +10,24 @@
 from __future__ import annotations
 
 import datetime
-import re
 import typing as t
 from dataclasses import dataclass, field
 
 from ansible_collections.bakehouse.images.plugins.module_utils._ec2.api import Ec2Api
 from ansible_collections.bakehouse.images.plugins.module_utils._ec2.images import Image
+from ansible_collections.bakehouse.images.plugins.module_utils._ec2.sharing import (
+    NEVER,
+    compare_permissions,
+    deprecation_problems,
+    parse_time,
+    permission_problems,
+    read_permissions,
+)
 from ansible_collections.bakehouse.images.plugins.module_utils._ec2.snapshots import describe_snapshot
 from ansible_collections.bakehouse.images.plugins.module_utils._ec2.tagging import plan_tags
 from ansible_collections.bakehouse.images.plugins.module_utils._errors import Conflict
 from ansible_collections.bakehouse.images.plugins.module_utils._plan import Operation
 from ansible_collections.bakehouse.images.plugins.module_utils._tags import BUILD_ID_TAG, tag_problems
-
-# Our option, EC2's key in a launch permission.
-PERMISSION_KINDS = {
-    "user_ids": "UserId",
-    "group_names": "Group",
-    "organization_arns": "OrganizationArn",
-    "organizational_unit_arns": "OrganizationalUnitArn",
-}
-NEVER = "never"
-_ACCOUNT = re.compile(r"\d{12}\Z")
-_ARNS = {
-    "organization_arns": re.compile(r"arn:aws[a-z-]*:organizations::\d{12}:organization/o-\S+\Z"),
-    "organizational_unit_arns": re.compile(r"arn:aws[a-z-]*:organizations::\d{12}:ou/o-\S+/ou-\S+\Z"),
-}
 
 
 @dataclass(frozen=True)
@@ -54,42 +47,8 @@ class Attributes:
         """All mistakes that can be seen without asking EC2."""
         problems = tag_problems(self.snapshot_tags, option="snapshot_tags")
         for option in ("launch_permissions", "snapshot_permissions"):
-            problems += _permission_problems(option, getattr(self, option) or {})
-        if self.deprecate_at not in (None, NEVER) and parse_time(str(self.deprecate_at)) is None:
-            problems.append(
-                "deprecate_at %r is neither %r nor a time with a zone, such as 2027-01-31T00:00:00Z."
-                % (self.deprecate_at, NEVER)
-            )
-        return problems
-
-
-def _permission_problems(option: str, permissions: t.Mapping[str, t.Optional[t.Sequence[str]]]) -> t.List[str]:
-    problems = []
-    for account in permissions.get("user_ids") or []:
-        if not _ACCOUNT.match(account):
-            problems.append("%s.user_ids: %r is not an account id of 12 digits; quote it in YAML." % (option, account))
-    for group in permissions.get("group_names") or []:
-        if group != "all":
-            problems.append("%s.group_names: EC2 knows only the group 'all', not %r." % (option, group))
-    for kind, form in _ARNS.items():
-        problems += [
-            "%s.%s: %r is not such an ARN." % (option, kind, arn)
-            for arn in permissions.get(kind) or []
-            if not form.match(arn)
-        ]
-    return problems
-
-
-def parse_time(text: str) -> t.Optional[datetime.datetime]:
-    """A moment in RFC 3339 form, rounded to the minute as EC2 does; None when it is none."""
-    try:
-        moment = datetime.datetime.fromisoformat(re.sub(r"[zZ]\Z", "+00:00", text.strip()))
-    except ValueError:
-        return None
-    if moment.tzinfo is None:
-        return None
-    moment = moment.astimezone(datetime.timezone.utc) + datetime.timedelta(seconds=30)
-    return moment.replace(second=0, microsecond=0)
+            problems += permission_problems(option, getattr(self, option) or {})
+        return problems + deprecation_problems("deprecate_at", self.deprecate_at)
 
 
 class ImageTarget:
@@ -189,7 +148,7 @@ def _plan_simple(api: Ec2Api, image: Image, wanted: Attributes, target: ImageTar
 def _plan_launch_permissions(api: Ec2Api, image: Image, wanted: Attributes, target: ImageTarget) -> t.List[ChangeImage]:
     if wanted.launch_permissions is None:
         return []
-    current: t.Dict[str, t.List[str]] = {kind: [] for kind in PERMISSION_KINDS}
+    current = read_permissions([])
     if image.image_id:
         answer = api.call(
             "describe_image_attribute",
@@ -207,41 +166,6 @@ def _plan_launch_permissions(api: Ec2Api, image: Image, wanted: Attributes, targ
             api, target, "launch_permissions", current, after, "modify_image_attribute", LaunchPermission=permission
         )
     ]
-
-
-def read_permissions(found: t.Iterable[t.Mapping[str, str]]) -> t.Dict[str, t.List[str]]:
-    """EC2's list of permissions by our kinds."""
-    permissions: t.Dict[str, t.List[str]] = {kind: [] for kind in PERMISSION_KINDS}
-    for one in found:
-        for kind, key in PERMISSION_KINDS.items():
-            if one.get(key):
-                permissions[kind].append(one[key])
-    return {kind: sorted(values) for kind, values in permissions.items()}
-
-
-class PermissionChange(t.NamedTuple):
-    """What to add and to remove, in EC2's form, and what is there afterwards, in ours."""
-
-    add: t.List[t.Dict[str, str]]
-    remove: t.List[t.Dict[str, str]]
-    after: t.Dict[str, t.List[str]]
-
-
-def compare_permissions(
-    current: t.Mapping[str, t.Sequence[str]], wanted: t.Mapping[str, t.Optional[t.Sequence[str]]]
-) -> PermissionChange:
-    """Compare permissions; a kind that is not given stays, one that is given is made equal."""
-    add, remove = [], []
-    after = {kind: list(values) for kind, values in current.items()}
-    for kind, key in PERMISSION_KINDS.items():
-        values = wanted.get(kind)
-        if values is None:
-            continue
-        there = current.get(kind) or ()
-        add += [{key: value} for value in sorted(set(values) - set(there))]
-        remove += [{key: value} for value in sorted(set(there) - set(values))]
-        after[kind] = sorted(set(values))
-    return PermissionChange(add, remove, after)
 
 
 def _plan_deprecation(api: Ec2Api, image: Image, wanted: Attributes, target: ImageTarget) -> t.List[ChangeImage]:
