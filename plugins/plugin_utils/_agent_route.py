@@ -18,6 +18,7 @@ import json
 import typing as t
 
 from ansible_collections.bakehouse.images.plugins.module_utils._errors import NotFound
+from ansible_collections.bakehouse.images.plugins.module_utils._process_stat import process_start_time
 from ansible_collections.bakehouse.images.plugins.module_utils._sandbox.agent_protocol import Request
 from ansible_collections.bakehouse.images.plugins.plugin_utils._agent_client import AgentDied, NotRun, Replay, converse
 from ansible_collections.bakehouse.images.plugins.plugin_utils._login import logged_in
@@ -78,13 +79,7 @@ class AgentRoute(t.NamedTuple):
 
     def is_open(self) -> bool:
         """Whether the sandbox is there, as far as that can be seen from here."""
-        if self.holder is None:
-            return True
-        try:
-            with open(f"/proc/{self.holder[0]}/stat", "rb") as stream:
-                return int(stream.read().rpartition(b")")[2].split()[19]) == self.holder[1]
-        except OSError:
-            return False
+        return self.holder is None or process_start_time(self.holder[0]) == self.holder[1]
 
 
 def note_route(route: AgentRoute, *subject: str) -> None:

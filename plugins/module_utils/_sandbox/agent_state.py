@@ -24,6 +24,7 @@ import time
 import typing as t
 
 from ansible_collections.bakehouse.images.plugins.module_utils._errors import Invalid
+from ansible_collections.bakehouse.images.plugins.module_utils._process_stat import parent_of
 from ansible_collections.bakehouse.images.plugins.module_utils._sandbox import state
 from ansible_collections.bakehouse.images.plugins.module_utils._sandbox.state import AGENTS_DIR
 
@@ -71,13 +72,8 @@ def agent_processes(name: str, folder: str = AGENTS_DIR) -> t.List[int]:
     running = read_agent(name, folder)
     if running is None:
         return []
-    found = [running.pid]
-    for entry in os.listdir("/proc"):
-        if entry.isdigit():
-            with contextlib.suppress(OSError, IndexError), open("/proc/%s/stat" % entry, "rb") as stream:
-                if int(stream.read().rpartition(b")")[2].split()[1]) == running.pid:
-                    found.append(int(entry))
-    return found
+    pids = [int(entry) for entry in os.listdir("/proc") if entry.isdigit()]
+    return [running.pid, *(pid for pid in pids if parent_of(pid) == running.pid)]
 
 
 def end_agent(name: str, folder: str = AGENTS_DIR) -> None:

@@ -24,6 +24,11 @@ import re
 import typing as t
 
 from ansible_collections.bakehouse.images.plugins.module_utils._errors import BuildError, Invalid
+from ansible_collections.bakehouse.images.plugins.module_utils._process_stat import (
+    DEAD_STATES,
+    process_start_time,
+    stat_fields,
+)
 
 STATE_DIR = "/run/bakehouse/sandboxes"
 
@@ -32,11 +37,6 @@ AGENTS_DIR = "/run/bakehouse/agents"
 
 # A change of the record that older code cannot read raises this number.
 RECORD_VERSION = 1
-
-# A process that is ending (include/linux/sched.h); process 1 of a namespace waits in it for all others to end, and
-# can no longer be entered.
-PF_EXITING = 0x4
-DEAD_STATES = ("Z", "X", "x")
 
 # Names become file names and parts of unit names.
 NAME_RULE = re.compile(r"^[A-Za-z0-9][A-Za-z0-9_.@:-]{0,127}\Z")
@@ -209,29 +209,9 @@ def list_records(state_dir: str = STATE_DIR) -> t.List[SandboxRecord]:
     return [record for record in records if record]
 
 
-def process_start_time(pid: int) -> t.Optional[int]:
-    """When the process started, in clock ticks since boot; None when there is no such process, or it is dead
-    and only waits for its parent, or is about to be."""
-    fields = _stat_fields(pid)
-    if fields is None or fields[0] in DEAD_STATES or int(fields[6]) & PF_EXITING:
-        return None
-    return int(fields[19])
-
-
-def _stat_fields(pid: int) -> t.Optional[t.List[str]]:
-    """The fields of C(/proc/PID/stat) from the third one, the state."""
-    try:
-        with open("/proc/%d/stat" % pid, encoding="utf-8", errors="replace") as stream:
-            text = stream.read()
-    except OSError:
-        return None
-    # The second field is the command in parentheses and may hold blanks and parentheses itself.
-    return text.rpartition(")")[2].split()
-
-
 def has_ended(record: SandboxRecord) -> bool:
     """Whether nothing of the sandbox's processes is left: its holder ends after all others have."""
-    fields = _stat_fields(record.pid)
+    fields = stat_fields(record.pid)
     return fields is None or fields[0] in DEAD_STATES or int(fields[19]) != record.start_time
 
 
