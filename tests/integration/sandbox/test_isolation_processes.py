@@ -216,13 +216,17 @@ def test_the_users_terminal_is_out_of_reach(inside: SandboxRecord) -> None:
     """With TIOCSTI, who has a terminal types into it. A task has none, even when ansible-playbook has."""
     child, terminal = pty.fork()
     if child == 0:
-        os.write(1, transported(inside, f"({TERMINAL}) 2>&1").encode())
-        os._exit(0)
+        try:
+            os.write(1, transported(inside, f"({TERMINAL}) 2>&1; echo end").encode())
+            # What a terminal holds can be lost when its last user ends: it waits to be hung up on.
+            os.read(0, 1)
+        finally:
+            os._exit(0)
     shown = b""
-    while chunk := _read(terminal):
+    while b"end" not in shown and (chunk := _read(terminal)):
         shown += chunk
-    os.waitpid(child, 0)
     os.close(terminal)
+    os.waitpid(child, 0)
     assert b"No such device or address" in shown
     assert b"typed" not in shown
 
