@@ -16,6 +16,17 @@ from pathlib import Path
 ACCESS_KEY_ID = "AKIALABLABLABLABLAB0"
 SECRET_ACCESS_KEY = "labsecretlabsecretlabsecretlabsecret0000"  # noqa: S105
 ACCOUNT = "123456789012"
+#: Outscale's side of the lab: its Region, the account that the variables below are of, and another one, with a name.
+OSC_REGION = "eu-west-2"
+OSC_ACCOUNT = "210987654321"
+OSC_VENDOR_ACCOUNT = "100000000000"
+#: Of every account. Signatures are checked with it.
+OSC_SECRET_KEY = "oscsecretoscsecretoscsecretoscsecret0000"  # noqa: S105
+
+
+def osc_access_key(account: str) -> str:
+    """The access key of an account on the lab's Outscale. Every number of twelve digits is one."""
+    return f"OSCLABAK{account}"
 
 
 @dataclass(frozen=True)
@@ -87,7 +98,7 @@ class LabFiles:
 
 
 def environment(port: int, region: str) -> dict[str, str]:
-    """The variables that make any AWS tool talk to the lab."""
+    """The variables that make any tool for AWS or Outscale talk to the lab."""
     url = f"http://127.0.0.1:{port}"
     return {
         "AWS_ENDPOINT_URL": url,
@@ -96,11 +107,17 @@ def environment(port: int, region: str) -> dict[str, str]:
         "AWS_DEFAULT_REGION": region,
         "AWS_REGION": region,
         "AWS_EC2_METADATA_SERVICE_ENDPOINT": f"{url}/",
+        "OSC_ACCESS_KEY": osc_access_key(OSC_ACCOUNT),
+        "OSC_SECRET_KEY": OSC_SECRET_KEY,
+        "OSC_REGION": OSC_REGION,
+        "OSC_ENDPOINT_API": f"{url}/api/v1",
+        # No variable of Outscale's own: its tools know one address only.
+        "OSC_METADATA_ENDPOINT": f"{url}/outscale",
     }
 
 
 #: Variables that would lead tools away from the lab.
-UNSET = ("AWS_PROFILE", "AWS_SESSION_TOKEN")
+UNSET = ("AWS_PROFILE", "AWS_SESSION_TOKEN", "OSC_PROFILE", "OSC_LOGIN", "OSC_PASSWORD")
 
 
 def shell_lines(variables: dict[str, str]) -> str:

@@ -65,7 +65,7 @@ class Metadata:
         token = environ.get("HTTP_X_AWS_EC2_METADATA_TOKEN")
         if (token is None and mode == "required") or (token is not None and not self._is_good(token)):
             return text("Unauthorized", 401)
-        return _find(self._tree(), path)
+        return find(self._tree(), path)
 
     def _new_token(self, environ: Mapping[str, t.Any]) -> Reply:
         if "HTTP_X_FORWARDED_FOR" in environ:
@@ -179,7 +179,8 @@ def _iso(hours: int) -> str:
     return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def _find(tree: Tree, path: str) -> Reply:
+def find(tree: Tree, path: str) -> Reply:
+    """What a path leads to: a text, the names of what is below it, or nothing."""
     node: Tree = tree
     # Instance tags may hold slashes in their keys: the longest name that fits wins.
     rest = path.strip("/")

@@ -28,6 +28,9 @@ from lab.ebs import EbsDirect  # noqa: E402
 from lab.ec2 import backend  # noqa: E402
 from lab.ec2.cloud import Cloud  # noqa: E402
 from lab.imds import Metadata  # noqa: E402
+from lab.oapi.metadata import OscMetadata  # noqa: E402
+from lab.oapi.server import Oapi  # noqa: E402
+from lab.oapi.state import World  # noqa: E402
 from lab.plane.devices import Devices  # noqa: E402
 from lab.plane.files import VolumeFiles  # noqa: E402
 from lab.plane.names import is_nitro  # noqa: E402
@@ -56,10 +59,11 @@ class Lab:
         self._settings = SettingsStore(Settings(**config.settings))
         self._log = CallLog()
         volume_files = VolumeFiles(open_data(files.data, files.pool) if config.pool else files.data)
+        devices = Devices(volume_files, files.records)
         self._cloud = Cloud(
             settings=self._settings,
             files=volume_files,
-            devices=Devices(volume_files, files.records),
+            devices=devices,
             nitro=is_nitro(config.instance_type),
             regions=backend.regions,
             region=backend.region,
@@ -68,6 +72,8 @@ class Lab:
         self._started = time.time()
         self._make_build_host()
         self._ec2.attachments.start()
+        self._oapi = Oapi(World(self._settings, volume_files, devices))
+        self._oapi.links.start()
         self.server = self._make_server()
 
     def _make_build_host(self) -> None:
@@ -94,12 +100,18 @@ class Lab:
             settings=self._settings,
             log=self._log,
             metadata=Metadata(self._cloud, ACCOUNT, self._config.region, credentials),
-            admin=Admin(self._settings, self._log, self.facts, self._cloud.release),
+            admin=Admin(self._settings, self._log, self.facts, self._release),
             ebs=EbsDirect(self._ec2),
+            oapi=self._oapi,
+            osc_metadata=OscMetadata(self._oapi.world),
             apis=DomainDispatcherApplication(create_backend_app),
             account=ACCOUNT,
         )
         return make_server("127.0.0.1", self._config.port, front, threaded=True, request_handler=QuietHandler)
+
+    def _release(self) -> None:
+        self._cloud.release()
+        self._oapi.world.release()
 
     def facts(self) -> dict[str, t.Any]:
         """What C(lab status) shows."""
@@ -128,6 +140,7 @@ class Lab:
                 "volumes": volumes,
                 "snapshots": len(where.snapshots),
                 "images": len(where.amis),
+                "outscale": self._oapi.world.facts(),
             }
 
 

@@ -25,6 +25,9 @@ from lab.ebs_calls import EbsCall, EbsError
 from lab.ebs_calls import parse as parse_ebs
 from lab.ec2.backend import FAULT_KEY
 from lab.imds import Metadata, is_metadata_path
+from lab.oapi.metadata import OscMetadata
+from lab.oapi.metadata import is_metadata_path as is_osc_metadata_path
+from lab.oapi.server import Oapi, asked_action
 from lab.policy import missing_tags
 from lab.settings import LATER_EFFECTS, METADATA, Fault, SettingsStore
 
@@ -34,6 +37,8 @@ if t.TYPE_CHECKING:
 LOG = logging.getLogger(__name__)
 #: Bytes of a request that are read at most: a block of the EBS direct APIs, and room for a large form.
 LARGEST_BODY = 16 * 1024 * 1024
+#: What Outscale's API is called in the log of calls.
+OAPI = "oapi"
 
 
 @dataclass(frozen=True)
@@ -45,10 +50,11 @@ class ApiRequest:
     action: str
     params: dict[str, str]
     ebs: EbsCall | None = None
+    body: bytes = b""
 
 
 class Front:
-    """The WSGI application: metadata, the lab's own endpoint, EBS direct, and moto for everything else.
+    """The WSGI application: metadata, the lab's own endpoint, EBS direct, Outscale's API, and moto for everything else.
 
     Faults and the log of calls are here, so that they hold for every service alike.
     """
@@ -61,6 +67,8 @@ class Front:
         metadata: Metadata,
         admin: Admin,
         ebs: EbsDirect,
+        oapi: Oapi,
+        osc_metadata: OscMetadata,
         apis: WSGIApplication,
         account: str,
     ) -> None:
@@ -69,6 +77,8 @@ class Front:
         self._metadata = metadata
         self._admin = admin
         self._ebs = ebs
+        self._oapi = oapi
+        self._osc_metadata = osc_metadata
         self._apis = apis
         self._account = account
 
@@ -78,7 +88,9 @@ class Front:
             if path == "/lab" or path.startswith("/lab/"):
                 reply = self._admin.serve(environ, _body(environ))
             elif is_metadata_path(path):
-                reply = self._metadata_reply(environ)
+                reply = self._metadata_reply(environ, self._metadata)
+            elif is_osc_metadata_path(path):
+                reply = self._metadata_reply(environ, self._osc_metadata)
             else:
                 reply = self._api(environ)
         except Exception as exc:
@@ -88,10 +100,10 @@ class Front:
             _hang_up(environ)
         return reply.send(start_response)
 
-    def _metadata_reply(self, environ: WSGIEnvironment) -> Reply:
+    def _metadata_reply(self, environ: WSGIEnvironment, metadata: Metadata | OscMetadata) -> Reply:
         fault = self._settings.fault_for(METADATA, {"path": environ["PATH_INFO"]})
         if fault is None:
-            return self._metadata.serve(environ)
+            return metadata.serve(environ)
         return Reply(0) if fault.effect == "disconnect" else Reply(fault.status, body=fault.message.encode())
 
     def _api(self, environ: WSGIEnvironment) -> Reply:
@@ -126,6 +138,8 @@ class Front:
                 return done
         if fault.effect == "disconnect":
             return Reply(0)
+        if asked.service == OAPI:
+            return self._oapi.refuse(fault)
         return error_reply(asked.service, fault.code, fault.message, fault.status)
 
     def _served(self, environ: WSGIEnvironment, asked: ApiRequest, fault: Fault | None) -> Reply:
@@ -133,6 +147,8 @@ class Front:
             if asked.ebs is None:
                 return error_reply("ebs", "UnknownOperationException", "There is no such operation.", 404)
             return self._ebs.serve(asked.ebs, fault)
+        if asked.service == OAPI:
+            return self._oapi.serve(environ, asked.body, fault)
         environ[FAULT_KEY] = fault
         return self._from_moto(environ, asked)
 
@@ -158,6 +174,9 @@ class Front:
 
     def _parsed(self, environ: WSGIEnvironment, body: bytes) -> ApiRequest:
         service, region = _scope(environ)
+        osc_action = asked_action(environ["PATH_INFO"])
+        if osc_action:
+            return ApiRequest(OAPI, region, osc_action, _flat_json(body), body=body)
         if service == "ebs":
             call = parse_ebs(environ, body, self._account, region)
             return ApiRequest(service, region, call.action if call else "", _logged(call), call)

@@ -30,6 +30,16 @@ LATER_EFFECTS = frozenset(("stuck", "fail", "no-device"))
 METADATA = "InstanceMetadata"
 
 
+#: What an Outscale VM may call a volume that is linked as /dev/sdf or /dev/xvdf.
+OSC_DEVICES = {
+    "scsi": "/dev/disk/by-id/scsi-0QEMU_QEMU_HARDDISK_sdf",
+    "virtio": "/dev/disk/by-id/virtio- and the volume's id",
+    "xvd": "/dev/xvdf",
+    "sd": "/dev/sdf",
+    "vd": "/dev/vdf",
+}
+
+
 class SettingError(Exception):
     """A setting that does not exist or does not fit; the text is for humans."""
 
@@ -113,6 +123,8 @@ class Settings:
     api_seconds: float = 0.0
     #: C(required): metadata only with a token (IMDSv2); C(optional): without, too; C(off): no metadata service.
     imds: str = "required"
+    #: What a linked volume is called on the Outscale VM: see OSC_DEVICES.
+    osc_devices: str = "scsi"
     #: Keys of tags that calls which create something must give it, or they are refused.
     required_tags: tuple[str, ...] = ()
 
@@ -164,6 +176,10 @@ def _checked(name: str, value: t.Any) -> float | str | tuple[str, ...]:
     if name == "imds":
         if value not in ("required", "optional", "off"):
             raise SettingError("imds is one of required, optional, off.")
+        return str(value)
+    if name == "osc_devices":
+        if value not in OSC_DEVICES:
+            raise SettingError(f"osc_devices is one of {', '.join(OSC_DEVICES)}.")
         return str(value)
     if name == "required_tags":
         if not isinstance(value, list) or not all(isinstance(key, str) for key in value):

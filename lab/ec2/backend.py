@@ -25,6 +25,7 @@ from lab.ec2 import errors
 from lab.ec2.attachments import Attachments
 from lab.ec2.cloud import Action, Answer, Cloud, Region, Request, check_tags
 from lab.ec2.errors import Ec2Error
+from lab.ec2.fast_restore import FastRestores
 from lab.ec2.image_attributes import ImageAttributes
 from lab.ec2.image_views import ImageViews
 from lab.ec2.images import Images
@@ -56,6 +57,7 @@ class Ec2:
             ImageViews(cloud),
             ImageAttributes(cloud),
             SnapshotAttributes(cloud),
+            FastRestores(cloud),
         )
         self.actions: dict[str, Action] = {name: act for part in parts for name, act in part.actions().items()}
 

@@ -12,9 +12,10 @@ import typing as t
 from lab.ec2 import errors
 from lab.ec2.cloud import Action, Answer, Cloud, Request
 from lab.ec2.image_views import product_codes
-from lab.ec2.models import Image, utc_now
+from lab.ec2.models import Image, Timeline, utc_now
 from lab.ec2.sharing import requested_changes
 
+COOLDOWN_SECONDS = 24 * 3600
 #: Parameter lists of ModifyImageAttribute with OperationType, and what each grants.
 GRANT_LISTS = {
     "UserIds": "UserId",
@@ -33,7 +34,7 @@ VALUES: dict[str, tuple[str, t.Callable[[Image], str | None]]] = {
     "uefiData": ("UefiData", lambda one: one.uefi_data),
     "lastLaunchedTime": ("LastLaunchedTime", lambda one: None),
     "imdsSupport": ("ImdsSupport", lambda one: one.imds_support),
-    "deregistrationProtection": ("DeregistrationProtection", lambda one: one.deregistration_protection),
+    "deregistrationProtection": ("DeregistrationProtection", lambda one: one.protection),
 }
 
 
@@ -126,12 +127,16 @@ class ImageAttributes:
     def _protect(self, request: Request, image: Image) -> Answer:
         cooldown = bool(request.params.get("WithCooldown"))
         image.deregistration_protection = "enabled-with-cooldown" if cooldown else "enabled-without-cooldown"
+        image.cooldown = None
         return {"Return": image.deregistration_protection}
 
     def _unprotect(self, _: Request, image: Image) -> Answer:
-        # With a cooldown EC2 keeps the protection for 24 hours more. Nobody waits for that in a lab.
-        image.deregistration_protection = "disabled"
-        return {"Return": "disabled"}
+        # "the AMI can't be deregistered for 24 hours after" it was switched off, if it was switched on so.
+        if image.protection == "enabled-with-cooldown":
+            image.cooldown = image.cooldown or Timeline(seconds=COOLDOWN_SECONDS)
+        else:
+            image.deregistration_protection, image.cooldown = "disabled", None
+        return {"Return": image.protection}
 
     def _disable(self, _: Request, image: Image) -> Answer:
         if image.state != "available":

@@ -82,7 +82,7 @@ class ImageViews:
             "TpmSupport": image.tpm_support,
             "ImdsSupport": image.imds_support,
             "DeprecationTime": _iso(image),
-            "DeregistrationProtection": image.deregistration_protection,
+            "DeregistrationProtection": image.protection,
             "SourceInstanceId": image.source_instance_id,
             "SourceImageId": image.source_image_id,
             "SourceImageRegion": image.source_image_region,

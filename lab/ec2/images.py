@@ -190,6 +190,7 @@ class Images:
             if source.state != "available":
                 raise errors.image_unavailable(source.id)
             name = self._free_name(region, request.required("Name"))
+            _check_copy_time(params.get("SnapshotCopyCompletionDurationMinutes"))
             if params.get("CopyImageTags") and source.account == request.account:
                 # System tags and those of other accounts are not copied (CopyImage, CopyImageTags).
                 tags["image"] = {**self._cloud.tags_of(source), **tags["image"]}
@@ -229,7 +230,7 @@ class Images:
             text,
             encrypted=bool(request.params.get("Encrypted")),
             kms_key_id=request.params.get("KmsKeyId"),
-            fault=None,
+            fault=request.fault,
         )
         self._snapshots.enter(request.region, copy, tags)
         return {**mapping, "Ebs": {**mapping["Ebs"], "SnapshotId": copy.id, "Encrypted": copy.encrypted}}
@@ -244,7 +245,7 @@ class Images:
         region = request.region
         with self._cloud.lock:
             image = self._cloud.image(region, request.required("ImageId"), own=True)
-            if image.deregistration_protection.startswith("enabled"):
+            if image.protection.startswith("enabled"):
                 raise errors.Ec2Error(
                     "OperationNotPermitted", f"Deregistration protection is enabled for the AMI {image.id}."
                 )
@@ -266,6 +267,12 @@ class Images:
             code = "skipped" if exc.code == "InvalidSnapshot.InUse" else "client-error"
             return {"SnapshotId": snapshot_id, "ReturnCode": code}
         return {"SnapshotId": snapshot_id, "ReturnCode": "success"}
+
+
+def _check_copy_time(minutes: int | None) -> None:
+    # "in 15 minute increments", up to 48 hours (CopyImage; "Time-based copies" of the EBS user guide).
+    if minutes is not None and (minutes % 15 or not 15 <= minutes <= 2880):
+        raise errors.invalid_value(f"Invalid value '{minutes}' for snapshotCopyCompletionDurationMinutes.")
 
 
 def _check_features(image: Image) -> None:

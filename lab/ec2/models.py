@@ -201,6 +201,8 @@ class Image:
     created: dt.datetime = field(default_factory=utc_now)
     deprecation_time: dt.datetime | None = None
     deregistration_protection: str = "disabled"
+    #: Runs while a cooldown keeps the protection that was switched off.
+    cooldown: Timeline | None = None
     disabled: bool = False
 
     @property
@@ -210,6 +212,12 @@ class Image:
         if not self.timeline.done:
             return "pending"
         return "failed" if self.timeline.fails else "available"
+
+    @property
+    def protection(self) -> str:
+        if self.cooldown and self.cooldown.done:
+            return "disabled"
+        return self.deregistration_protection
 
     @property
     def public(self) -> bool:

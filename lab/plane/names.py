@@ -10,6 +10,7 @@ import json
 import os
 import re
 import stat
+import typing as t
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -69,7 +70,12 @@ class XenNames:
         return nodes
 
 
-Names = NitroNames | XenNames
+class Names(t.Protocol):
+    """What an instance type or a provider calls its disks."""
+
+    def wanted(self, loop: str) -> dict[Path, str | tuple[int, int]]:
+        """Links, with where they lead, and nodes, with their device numbers, of a loop device and its partitions."""
+        ...
 
 
 @dataclass
