@@ -17,6 +17,7 @@ BUILD_DATA = {
     "SourceAMIName": "__bake_source_image.name",
     "SourceAMICreationDate": "__bake_source_image.creation_date",
     "SourceAMIOwner": "__bake_source_image.owner_id",
+    "SourceAMIOwnerName": "__bake_source_image.owner_alias | default('', true)",
     "SourceAMITags": "__bake_source_image.tags",
 }
 

@@ -20,22 +20,34 @@ from difflib import get_close_matches
 
 from ansible_collections.bakehouse.images.plugins.module_utils._errors import Invalid
 from ansible_collections.bakehouse.images.plugins.plugin_utils._packer_build_data import BUILD_DATA, DEVICE_DATA
+from ansible_collections.bakehouse.images.plugins.plugin_utils._packer_go_functions import (
+    FUNCTIONS,
+    Function,
+    Value,
+    expression,
+    is_late,
+    part,
+    shown,
+)
+from ansible_collections.bakehouse.images.plugins.plugin_utils._packer_go_parse import (
+    Action,
+    Choice,
+    GoError,
+    Node,
+    Plain,
+    parse,
+)
 from ansible_collections.bakehouse.images.plugins.plugin_utils._packer_late import (
-    LATE,
-    has_late,
+    has_statement,
     late,
     only_late,
-    quoted,
+    statement,
 )
 from ansible_collections.bakehouse.images.plugins.plugin_utils._packer_model import BUILDER, Place
 from ansible_collections.bakehouse.images.plugins.plugin_utils._packer_times import format_layout, format_strftime
 
-# What stands between quotes may look like the end of an action.
-ACTION = re.compile(r"""\{\{(- |-(?=\}))?((?:/\*.*?\*/|"(?:[^"\\]|\\.)*"|`[^`]*`|.)*?)( -)?\}\}""", re.DOTALL)
-TOKEN = re.compile(r'\s*("(?:[^"\\]|\\.)*"|`[^`]*`|\$?[\w.]+|-?\d+|[|()])')
-BLOCKS = ("if", "else", "end", "range", "with", "define", "block", "template")
-UNCLEAN = r"[^A-Za-z0-9()\[\] ./\-'@_]"
 PACKER_VERSION = "1.11.2"
+LITERALS: dict[str, bool] = {"true": True, "false": False}
 ELSEWHERE = "give the value as a variable"
 UNSUPPORTED = {
     "aws_secretsmanager": ELSEWHERE,
@@ -43,10 +55,6 @@ UNSUPPORTED = {
     "vault": ELSEWHERE,
     "sed": "use replace_all",
 }
-
-
-class _Failure(Exception):
-    """An action cannot be rendered; the text says why."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -79,18 +87,12 @@ class GoTemplates:
         Raises:
             Invalid: one of them cannot be.
         """
-        pieces, at = [], 0
-        for found in ACTION.finditer(text):
-            before = text[at : found.start()]
-            pieces.append(before.rstrip() if found[1] else before)
-            try:
-                pieces.append(self._action(found[2].strip()))
-            except _Failure as exc:
-                raise place.error(f"in {found[0]}: {exc}.") from exc
-            at = found.end()
-            if found[3]:
-                at += len(text[at:]) - len(text[at:].lstrip())
-        return "".join([*pieces, text[at:]])
+        if "{{" not in text:
+            return text
+        try:
+            return _Run(self).all(parse(text), None)
+        except GoError as exc:
+            raise place.error(f"in {exc.action or text}: {exc}.") from exc
 
     def render_all(self, value: t.Any, place_of: t.Callable[..., Place], path: tuple[t.Any, ...] = ()) -> t.Any:
         """A value with all texts in it rendered, keys too; all mistakes are reported together."""
@@ -112,7 +114,7 @@ class GoTemplates:
             }
         if isinstance(value, (list, tuple)):
             return [self._render_into(problems, item, place_of, (*path, n)) for n, item in enumerate(value)]
-        if not isinstance(value, str) or "{{" not in value:
+        if not isinstance(value, str):
             return value
         try:
             return self.render(value, place_of(*path))
@@ -120,107 +122,44 @@ class GoTemplates:
             problems += exc.problems
             return value
 
-    def _action(self, action: str) -> str:
-        if action.startswith("/*"):
-            return ""
-        tokens = _tokens(action)
-        if tokens and tokens[0] in BLOCKS:
-            raise _Failure(f"{tokens[0]} is not supported")
-        return self._pipeline(tokens)
-
-    def _pipeline(self, tokens: list[str]) -> str:
-        value: str | None = None
-        while tokens:
-            value = self._command(tokens, value)
-            if tokens and tokens[0] == ")":
-                break
-            if tokens:
-                tokens.pop(0)  # the bar
-        if value is None:
-            raise _Failure("it is empty")
-        return value
-
-    def _command(self, tokens: list[str], piped: str | None) -> str:
-        words: list[str] = []
-        name: str | None = None
-        while tokens and tokens[0] not in ("|", ")"):
-            word = tokens.pop(0)
-            if word == "(":
-                words.append(self._pipeline(tokens))
-                if not tokens:
-                    raise _Failure("a parenthesis is not closed")
-                tokens.pop(0)
-            elif name is None and not words and re.fullmatch(r"[A-Za-z_]\w*", word):
-                name = word
-            else:
-                words.append(self._word(word))
-        if name is None:
-            if len(words) != 1 or piped is not None:
-                raise _Failure("this is no template of Packer")
-            return words[0]
-        return self._call(name, [*words, *([piped] if piped is not None else [])])
-
-    def _word(self, token: str) -> str:
-        if token.startswith('"'):
-            try:
-                return str(json.loads(token))
-            except ValueError as exc:
-                raise _Failure(f"{token} is no text") from exc
-        if token.startswith("`"):
-            return token[1:-1]
-        if token.startswith("."):
-            return self._field(token[1:])
-        if re.fullmatch(r"-?\d+", token):
-            return token
-        return self._call(token, [])
-
-    def _field(self, path: str) -> str:
+    def field(self, path: str) -> Value:
+        """What C(.Name) is, or a part of it."""
         name, _dot, rest = path.partition(".")
         if name in self.data:
-            value = self.data[name]
-            for part in filter(None, rest.split(".")):
-                value = _part(value, part)
-            return value
+            return _member(self.data[name], rest)
         known = ", ".join(f".{it}" for it in self.data) or "nothing"
         near = get_close_matches(name, self.data, n=1)
         hint = f"did you mean .{near[0]}?" if near else f"known here is {known}"
-        raise _Failure(
+        raise GoError(
             f"there is no .{name or ' by itself'}; {hint}. Braces meant for something else are written "
             '{{ "{{" }} and {{ "}}" }}'
         )
 
-    def _call(self, name: str, given: list[str]) -> str:
-        functions: dict[str, tuple[int, int, t.Callable[..., str]]] = {
+    def call(self, name: str, given: list[Value]) -> Value:
+        """The value of a function."""
+        functions: dict[str, tuple[int, int, Function]] = {
+            **FUNCTIONS,
             "build": (1, 1, self._build),
             "build_name": (0, 0, lambda: self.build_name),
             "build_type": (0, 0, lambda: BUILDER),
-            "clean_ami_name": (1, 1, _clean),
-            "clean_resource_name": (1, 1, _clean),
             "env": (1, 1, self._env),
-            "index": (2, 2, _part),
             "isotime": (0, 1, lambda layout="": format_layout(layout, self.began)),
-            "lower": (1, 1, lambda text: _filtered(text, str.lower, "lower")),
             "packer_version": (0, 0, lambda: PACKER_VERSION),
-            "printf": (1, 9, _printf),
             "pwd": (0, 0, os.getcwd),
-            "replace": (4, 4, _replace),
-            "replace_all": (3, 3, lambda old, new, text: _replace(old, new, "-1", text)),
-            "split": (3, 3, _split),
             "strftime": (1, 1, lambda layout: format_strftime(layout, self.began)),
             "template_dir": (0, 0, lambda: self.folder),
             "timestamp": (0, 0, lambda: str(int(self.began))),
-            "upper": (1, 1, lambda text: _filtered(text, str.upper, "upper")),
             "user": (1, 1, self._user),
             "uuid": (0, 0, lambda: str(uuid.uuid4())),
         }
         if name in UNSUPPORTED:
-            raise _Failure(f"the function {name} is not supported: {UNSUPPORTED[name]}")
+            raise GoError(f"the function {name} is not supported: {UNSUPPORTED[name]}")
         if name not in functions:
             near = get_close_matches(name, functions, n=1)
-            raise _Failure(f"there is no function {name}" + (f"; did you mean {near[0]}?" if near else ""))
+            raise GoError(f"there is no function {name}" + (f"; did you mean {near[0]}?" if near else ""))
         least, most, function = functions[name]
         if not least <= len(given) <= most:
-            raise _Failure(f"{name} does not take {len(given)} arguments")
+            raise GoError(f"{name} does not take {len(given)} arguments")
         return function(*given)
 
     def _build(self, name: str) -> str:
@@ -228,75 +167,161 @@ class GoTemplates:
         if name in self.data:
             return self.data[name]
         if name not in known:
-            raise _Failure(f"a build in a chroot knows no {name}; it knows {', '.join(known)}")
+            raise GoError(f"a build in a chroot knows no {name}; it knows {', '.join(known)}")
         return late(known[name])
 
     def _env(self, name: str) -> str:
         if self.environment is None:
-            raise _Failure("env may be used in the section variables only, as with Packer")
+            raise GoError("env may be used in the section variables only, as with Packer")
         return self.environment.get(name, "")
 
     def _user(self, name: str) -> str:
         if self.user is None:
-            raise _Failure("user variables are those of JSON templates. Write ${var." + name + "}")
+            raise GoError("user variables are those of JSON templates. Write ${var." + name + "}")
         if name not in self.user:
             near = get_close_matches(name, self.user, n=1)
-            raise _Failure(f"there is no variable {name}" + (f"; did you mean {near[0]}?" if near else ""))
+            raise GoError(f"there is no variable {name}" + (f"; did you mean {near[0]}?" if near else ""))
         return self.user[name]
 
 
-def _tokens(action: str) -> list[str]:
-    tokens, at = [], 0
-    while at < len(action):
-        found = TOKEN.match(action, at)
-        if not found:
-            raise _Failure("this is no template of Packer")
-        tokens.append(found[1])
-        at = found.end()
-    return tokens
+class _Run:
+    """One rendering of one text."""
+
+    def __init__(self, go: GoTemplates) -> None:
+        self.go = go
+        self.names: dict[str, Value] = {}
+        self.depth = 0
+
+    def all(self, nodes: tuple[Node, ...], dot: Value | None) -> str:
+        """The text of nodes.
+
+        Args:
+            nodes: some, in order.
+            dot: what C(.) means; None where it is all the data there is.
+        """
+        return "".join(self._one(node, dot) for node in nodes)
+
+    def _one(self, node: Node, dot: Value | None) -> str:
+        if isinstance(node, Plain):
+            return node.text
+        if isinstance(node, Choice):
+            return self._range(node, dot) if node.word == "range" else self._choice(node, dot)
+        value = self._value(node, dot)
+        if node.names:
+            self.names[node.names[0]] = value
+            return ""
+        return shown(value)
+
+    def _value(self, action: Action, dot: Value | None) -> Value:
+        try:
+            return self._pipeline(list(action.tokens), dot)
+        except GoError as exc:
+            raise GoError(str(exc), exc.action or action.source) from exc
+
+    def _choice(self, node: Choice, dot: Value | None) -> str:
+        value = self._value(node.value, dot)
+        before = dict(self.names)
+        self.names.update(dict.fromkeys(node.value.names, value))
+        inner = value if node.word == "with" else dot
+        if not is_late(value):
+            found = self.all(node.body, inner) if value else self.all(node.otherwise, dot)
+            self.names = before
+            return found
+        then, otherwise = self.all(node.body, inner), self.all(node.otherwise, dot)
+        self.names = before
+        condition = expression(value)
+        if has_statement(then) or has_statement(otherwise):
+            parts = [statement(f"if {condition}"), then, statement("else"), otherwise, statement("endif")]
+            return "".join(parts)
+        return late(f"({expression(then)}) if ({condition}) else ({expression(otherwise)})")
+
+    def _range(self, node: Choice, dot: Value | None) -> str:
+        value = self._value(node.value, dot)
+        over = only_late(value)
+        if over is None:
+            raise GoError(f"range goes over a map, and this is {shown(value)!r}", node.value.source)
+        before = dict(self.names)
+        self.depth += 1
+        key, item = f"packer_key_{self.depth}", f"packer_item_{self.depth}"
+        names = node.value.names
+        if len(names) == 2:
+            self.names[names[0]] = late(key)
+        self.names.update(dict.fromkeys(names[-1:], late(item)))
+        body = self.all(node.body, late(item))
+        self.depth -= 1
+        self.names = before
+        # Go goes through maps by their keys, capitals first.
+        parts = [statement(f"for {key}, {item} in ({over}) | dictsort(true)"), body]
+        if node.otherwise:
+            parts += [statement("else"), self.all(node.otherwise, dot)]
+        return "".join([*parts, statement("endfor")])
+
+    def _pipeline(self, tokens: list[str], dot: Value | None) -> Value:
+        value: Value | None = None
+        while tokens:
+            value = self._command(tokens, value, dot)
+            if tokens and tokens[0] == ")":
+                break
+            if tokens:
+                tokens.pop(0)  # the bar
+        if value is None:
+            raise GoError("it is empty")
+        return value
+
+    def _command(self, tokens: list[str], piped: Value | None, dot: Value | None) -> Value:
+        words: list[Value] = []
+        name: str | None = None
+        while tokens and tokens[0] not in ("|", ")"):
+            word = tokens.pop(0)
+            if word == "(":
+                words.append(self._pipeline(tokens, dot))
+                if not tokens:
+                    raise GoError("a parenthesis is not closed")
+                tokens.pop(0)
+            elif name is None and not words and re.fullmatch(r"[A-Za-z_]\w*", word):
+                name = word
+            else:
+                words.append(self._word(word, dot))
+        if name is None or (name in LITERALS and not words):
+            words = words if name is None else [LITERALS[name]]
+            if len(words) != 1 or piped is not None:
+                raise GoError("this is no template of Packer")
+            return words[0]
+        return self.go.call(name, [*words, *([piped] if piped is not None else [])])
+
+    def _word(self, token: str, dot: Value | None) -> Value:
+        if token[0] in '"`':
+            return _text(token)
+        if token.startswith("$"):
+            return self._variable(token)
+        if token.startswith("."):
+            return self.go.field(token[1:]) if dot is None else _member(dot, token[1:])
+        if re.fullmatch(r"-?\d+", token):
+            return int(token)
+        return LITERALS[token] if token in LITERALS else self.go.call(token, [])
+
+    def _variable(self, token: str) -> Value:
+        name, _dot, rest = token.partition(".")
+        if name == "$":
+            return self.go.field(rest)
+        if name not in self.names:
+            raise GoError(f"there is no variable {name} here")
+        return _member(self.names[name], rest)
 
 
-def _expression(text: str) -> str:
-    """A text with parts that are known only later, as one expression of Jinja."""
-    pieces = [f"({it})" if number % 2 else quoted(it) for number, it in enumerate(LATE.split(text))]
-    return " ~ ".join(it for it in pieces if it != "''")
+def _text(token: str) -> str:
+    if token.startswith("`"):
+        return token[1:-1]
+    try:
+        return str(json.loads(token))
+    except ValueError as exc:
+        raise GoError(f"{token} is no text") from exc
 
 
-def _filtered(text: str, now: t.Callable[[str], str], then: str) -> str:
-    return late(f"({_expression(text)}) | {then}") if has_late(text) else now(text)
-
-
-def _clean(text: str) -> str:
-    return _filtered(text, lambda it: re.sub(UNCLEAN, "-", it), f"regex_replace({quoted(UNCLEAN)}, '-')")
-
-
-def _replace(old: str, new: str, count: str, text: str) -> str:
-    if has_late(text) and count != "-1":
-        raise _Failure("replace with a count cannot be given what only the build knows")
-    return _filtered(text, lambda it: it.replace(old, new, int(count)), f"replace({quoted(old)}, {quoted(new)})")
-
-
-def _split(text: str, separator: str, number: str) -> str:
-    if has_late(text):
-        return late(f"({_expression(text)}).split({quoted(separator)})[{int(number)}]")
-    parts = text.split(separator)
-    if not 0 <= int(number) < len(parts):
-        raise _Failure(f"{text!r} has no part {number}")
-    return parts[int(number)]
-
-
-def _printf(pattern: str, *given: str) -> str:
-    if pattern.count("%s") + pattern.count("%v") != len(given) or "%" in re.sub("%[sv]", "", pattern):
-        raise _Failure("printf takes %s and %v, and a value for each")
-    pieces = re.split("%[sv]", pattern)
-    return pieces[0] + "".join(value + piece for value, piece in zip(given, pieces[1:], strict=True))
-
-
-def _part(value: str, name: str) -> str:
-    expression = only_late(value)
-    if expression is None:
-        raise _Failure(f"{value!r} has no parts, such as {name}")
-    return late(f"{expression}[{quoted(name)}] | default('')")
+def _member(value: Value, path: str) -> Value:
+    for name in filter(None, path.split(".")):
+        value = part(value, name)
+    return value
 
 
 __all__ = ("GoTemplates",)

@@ -5,7 +5,7 @@
 # Private to this collection: names, arguments and results here may change
 # in any release.
 
-"""Reads a template in HCL: one file, or all C(*.pkr.hcl) of a folder."""
+"""Reads a template in HCL: one file, or all C(*.pkr.hcl) and C(*.pkr.json) of a folder."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from ansible_collections.bakehouse.images.plugins.plugin_utils._packer_hcl_build
 from ansible_collections.bakehouse.images.plugins.plugin_utils._packer_hcl_data import data_source
 from ansible_collections.bakehouse.images.plugins.plugin_utils._packer_hcl_eval import Evaluator, Names
 from ansible_collections.bakehouse.images.plugins.plugin_utils._packer_hcl_functions import Library
+from ansible_collections.bakehouse.images.plugins.plugin_utils._packer_hcl_json import parse_hcl_json
 from ansible_collections.bakehouse.images.plugins.plugin_utils._packer_hcl_parse import parse_expression, parse_hcl
 from ansible_collections.bakehouse.images.plugins.plugin_utils._packer_hcl_syntax import Block, Literal, Node
 from ansible_collections.bakehouse.images.plugins.plugin_utils._packer_hcl_variables import Variables
@@ -26,12 +27,15 @@ from ansible_collections.bakehouse.images.plugins.plugin_utils._packer_model imp
 from ansible_collections.bakehouse.images.plugins.plugin_utils._packer_values import as_bool
 
 ENDING = ".pkr.hcl"
+JSON_ENDING = ".pkr.json"
 LABELS = {"build": 0, "data": 2, "local": 1, "locals": 0, "packer": 0, "source": 2, "variable": 1, "variables": 0}
 
 
 def hcl_files(path: Path) -> list[Path]:
     """The files of a template."""
-    return sorted(path.glob(f"*{ENDING}")) if path.is_dir() else [path]
+    if not path.is_dir():
+        return [path]
+    return [file for ending in (ENDING, JSON_ENDING) for file in sorted(path.glob(f"*{ending}"))]
 
 
 class HclReader:
@@ -62,7 +66,7 @@ class HclReader:
         """Everything that the template says, with every mistake that was found."""
         files = hcl_files(self.path)
         if not files:
-            self.found.problems.append(f"{self.path} holds no file that ends in {ENDING}.")
+            self.found.problems.append(f"{self.path} holds no file that ends in {ENDING} or {JSON_ENDING}.")
         for file in files:
             self._read_file(file)
         self.variables.resolve(self.folder if self.path.is_dir() else None, self.settings)
@@ -98,7 +102,8 @@ class HclReader:
         except (OSError, UnicodeDecodeError) as exc:
             self.found.problems.append(f"{file} cannot be read: {getattr(exc, 'strerror', None) or exc}.")
             return
-        body = self._try(lambda: parse_hcl(text, file.name))
+        in_json = file.name.endswith(JSON_ENDING)
+        body = self._try(lambda: parse_hcl_json(text, file.name, LABELS) if in_json else parse_hcl(text, file.name))
         if body is None:
             return
         for name, line in body.lines.items():
@@ -188,4 +193,4 @@ class HclReader:
         return value
 
 
-__all__ = ("ENDING", "HclReader", "hcl_files")
+__all__ = ("ENDING", "JSON_ENDING", "HclReader", "hcl_files")

@@ -22,7 +22,9 @@ from ansible_collections.bakehouse.images.plugins.plugin_utils._packer_hcl_funct
     Failure,
     Library,
     call,
+    read_text,
 )
+from ansible_collections.bakehouse.images.plugins.plugin_utils._packer_hcl_parse import parse_text
 from ansible_collections.bakehouse.images.plugins.plugin_utils._packer_hcl_syntax import (
     Attribute,
     Binary,
@@ -275,6 +277,8 @@ class Evaluator:
     def _call(self, node: Call) -> t.Any:
         if node.name in ("try", "can"):
             return self._try(node)
+        if node.name == "templatefile":
+            return self._templatefile(node)
         if node.name not in FUNCTIONS:
             raise self._error(node, _unknown(node.name))
         given = [self.value(argument) for argument in node.arguments]
@@ -287,6 +291,24 @@ class Evaluator:
         except Failure as exc:
             raise self._error(node, f"{node.name}: {exc}.") from exc
         self._keep_secret(node, given, found)
+        return found
+
+    def _templatefile(self, node: Call) -> str:
+        """The text of a file, whose templates know the names that they are given and no others."""
+        if len(node.arguments) != 2 or self.library.in_template:
+            said = "takes a path and a map" if len(node.arguments) != 2 else "cannot be used in such a file itself"
+            raise self._error(node, f"templatefile {said}.")
+        name, names = self.text(node.arguments[0]), self.value(node.arguments[1])
+        if not isinstance(names, Mapping):
+            raise self._error(node.arguments[1], f"templatefile takes a map of names, and this is {kind_of(names)}.")
+        try:
+            text = read_text(self.library, name)
+        except Failure as exc:
+            raise self._error(node, f"templatefile: {exc}.") from exc
+        library = dataclasses.replace(self.library, in_template=True)
+        inner = Evaluator(name, dict(names), library, self.secrets)
+        found = inner.text(parse_text(text, name, 1, lines=True))
+        self._keep_secret(node, found, found)
         return found
 
     def _try(self, node: Call) -> t.Any:

@@ -13,6 +13,7 @@ import base64
 import binascii
 import csv
 import dataclasses
+import gzip
 import hashlib
 import inspect
 import io
@@ -28,6 +29,7 @@ from pathlib import Path
 
 import yaml
 from ansible_collections.bakehouse.images.plugins.plugin_utils._packer_hcl_collections import COLLECTIONS, Failure
+from ansible_collections.bakehouse.images.plugins.plugin_utils._packer_hcl_networks import NETWORKS
 from ansible_collections.bakehouse.images.plugins.plugin_utils._packer_times import (
     format_date,
     format_layout,
@@ -47,21 +49,20 @@ class Library:
         folder: the template's, where files are looked for.
         began: seconds since 1970 when the template was read; all of it has one time, as with Packer.
         environment: this process's variables; None where C(env) may not be used.
+        in_template: whether what is evaluated stands in a file given to C(templatefile).
     """
 
     folder: str
     began: float
     environment: Mapping[str, str] | None = None
+    in_template: bool = False
 
 
 UNSUPPORTED = {
     "aws_secretsmanager": "give the value as a variable, for example in the environment as PKR_VAR_name.",
     "consul_key": "give the value as a variable, for example in the environment as PKR_VAR_name.",
     "vault": "give the value as a variable, for example in the environment as PKR_VAR_name.",
-    "cidrhost": "give the value as a variable.",
-    "cidrnetmask": "give the value as a variable.",
-    "cidrsubnet": "give the value as a variable.",
-    "templatefile": "write the text into the template, or let Ansible's template module make the file.",
+    "bcrypt": "give the value as a variable: with Packer it is another one each time, too.",
     "rsadecrypt": "give the value as a variable.",
 }
 
@@ -196,7 +197,8 @@ def _read(library: Library, name: str) -> bytes:
         raise Failure(f"{_path(library, name)} cannot be read: {exc.strerror}") from exc
 
 
-def _file(library: Library, name: str) -> str:
+def read_text(library: Library, name: str) -> str:
+    """The content of a file."""
     try:
         return _read(library, name).decode()
     except UnicodeDecodeError as exc:
@@ -242,6 +244,7 @@ NUMBERS: dict[str, t.Callable[..., t.Any]] = {
     "abs": lambda _, number: abs(as_number(number)),
     "ceil": lambda _, number: math.ceil(as_number(number)),
     "floor": lambda _, number: math.floor(as_number(number)),
+    "log": lambda _, number, base: math.log(as_number(number), as_number(base)),
     "max": lambda _, *numbers: max(map(as_number, numbers)),
     "min": lambda _, *numbers: min(map(as_number, numbers)),
     "parseint": lambda _, text, base: int(text, base),
@@ -253,9 +256,12 @@ NUMBERS: dict[str, t.Callable[..., t.Any]] = {
 ENCODINGS: dict[str, t.Callable[..., t.Any]] = {
     "base64decode": _decode64,
     "base64encode": lambda _, text: base64.b64encode(text.encode()).decode(),
+    "base64gzip": lambda _, text: base64.b64encode(gzip.compress(text.encode(), mtime=0)).decode(),
     "csvdecode": _csvdecode,
     "jsondecode": _jsondecode,
     "jsonencode": _jsonencode,
+    "textdecodebase64": lambda _, text, encoding: base64.b64decode(text, validate=True).decode(encoding),
+    "textencodebase64": lambda _, text, encoding: base64.b64encode(text.encode(encoding)).decode(),
     "urlencode": lambda _, text: urllib.parse.quote_plus(text),
     "yamldecode": _yamldecode,
     "yamlencode": lambda _, value: yaml.safe_dump(value, sort_keys=True, allow_unicode=True),
@@ -270,7 +276,7 @@ SURROUNDINGS: dict[str, t.Callable[..., t.Any]] = {
     "basename": lambda _, name: os.path.basename(name.rstrip("/")),
     "dirname": lambda _, name: os.path.dirname(name) or ".",
     "env": _env,
-    "file": _file,
+    "file": read_text,
     "filebase64": lambda library, name: base64.b64encode(_read(library, name)).decode(),
     "fileexists": lambda library, name: _path(library, name).is_file(),
     "fileset": _fileset,
@@ -296,6 +302,7 @@ FUNCTIONS: dict[str, t.Callable[..., t.Any]] = {
     **ENCODINGS,
     **SURROUNDINGS,
     **COLLECTIONS,
+    **NETWORKS,
 }
 
 
@@ -316,4 +323,4 @@ def call(name: str, library: Library, given: t.Sequence[t.Any]) -> t.Any:
         raise Failure(f"it cannot be given these arguments ({exc})") from exc
 
 
-__all__ = ("FUNCTIONS", "LATE_TEXT", "UNSUPPORTED", "Failure", "Library", "call")
+__all__ = ("FUNCTIONS", "LATE_TEXT", "UNSUPPORTED", "Failure", "Library", "call", "read_text")

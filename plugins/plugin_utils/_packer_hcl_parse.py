@@ -36,6 +36,7 @@ from ansible_collections.bakehouse.images.plugins.plugin_utils._packer_hcl_text 
     Text,
     assemble,
     heredoc_parts,
+    text_parts,
     unescape,
 )
 from ansible_collections.bakehouse.images.plugins.plugin_utils._packer_model import Place
@@ -70,12 +71,27 @@ def parse_hcl(text: str, file: str) -> Block:
 def parse_expression(text: str, file: str, line: int) -> Node:
     """An expression that stands by itself; C(line) is where it does."""
     wrapped = f"x = (\n{text}\n)"
-    tree = _tree(wrapped, file, line - 2)
+    tree = _tree(wrapped, file, line - 2, line + text.count("\n"))
     body = _Reader(wrapped, file, line - 2).body(tree.children[0], type_="", labels=(), line=line)
     return body.attributes["x"]
 
 
-def _tree(text: str, file: str, offset: int) -> t.Any:
+def parse_text(text: str, file: str, line: int, *, lines: bool = False) -> Node:
+    """A text that may hold interpolations and directives, such as a file or a value of JSON.
+
+    Args:
+        text: what is in it.
+        file: for messages.
+        line: where it begins.
+        lines: whether its own lines are those of the file.
+    """
+    if "${" not in text and "%{" not in text:
+        return Literal(line, text)
+    parts = text_parts(text, line, lambda it, at: parse_expression(it, file, at if lines else line))
+    return assemble(list(parts), line, file)
+
+
+def _tree(text: str, file: str, offset: int, last: int | None = None) -> t.Any:
     if not HAS_HCL2:
         raise Invalid([MISSING])
     try:
@@ -83,7 +99,8 @@ def _tree(text: str, file: str, offset: int) -> t.Any:
     except UnexpectedInput as exc:
         found: t.Any = exc
         line = found.line if isinstance(found.line, int) and found.line > 0 else text.count("\n") + 1
-        raise Place(file, line + offset).error(f"this is no HCL, at {_found(exc)}.") from exc
+        at = line + offset if last is None else min(line + offset, last)
+        raise Place(file, at).error(f"this is no HCL, at {_found(exc)}.") from exc
 
 
 def _found(exc: t.Any) -> str:
@@ -300,4 +317,4 @@ def _word(tree: t.Any) -> str:
     return str(tree.children[0]).strip()
 
 
-__all__ = ("parse_expression", "parse_hcl")
+__all__ = ("parse_expression", "parse_hcl", "parse_text")

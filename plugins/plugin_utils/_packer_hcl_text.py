@@ -76,13 +76,14 @@ def heredoc_parts(token: str, line: int, *, flush: bool, parse: Parse) -> list[P
     head, _newline, rest = token.partition("\n")
     body = rest.rstrip("\r\n").rpartition("\n")
     text = (body[0] + body[1]).replace("\r\n", "\n") if head else ""
-    parts = list(_split(text, line + 1, parse))
+    parts = list(text_parts(text, line + 1, parse))
     if flush:
         _unindent(parts)
     return parts
 
 
-def _split(text: str, line: int, parse: Parse) -> t.Iterator[Part]:
+def text_parts(text: str, line: int, parse: Parse) -> t.Iterator[Part]:
+    """The parts of a text that has no quotes or markers around it, nor escapes in it; C(line) is where it begins."""
     at, strip_next = 0, False
     literal = ""
     while at < len(text):
@@ -92,7 +93,7 @@ def _split(text: str, line: int, parse: Parse) -> t.Iterator[Part]:
             literal += found[0][1:]
             at = found.end()
             continue
-        if strip_next and literal.strip():
+        if strip_next:
             literal, strip_next = literal.lstrip(), False
         if not found:
             break
@@ -108,7 +109,7 @@ def _split(text: str, line: int, parse: Parse) -> t.Iterator[Part]:
         inner = inner.strip("~").strip()
         yield parse(inner, here) if found[0] == "${" else _directive(inner, here, parse)
         at = end + 1
-    if literal and not strip_next:
+    if literal:
         yield Text(literal)
 
 
@@ -220,4 +221,4 @@ class _Assembler:
             raise Place(self.file, begun.line).error(f"%{{ {begun.kind} }} is not ended by %{{ {kind} }}.")
 
 
-__all__ = ("Directive", "Text", "assemble", "heredoc_parts", "unescape")
+__all__ = ("Directive", "Text", "assemble", "heredoc_parts", "text_parts", "unescape")

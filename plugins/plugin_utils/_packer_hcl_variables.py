@@ -22,6 +22,7 @@ from pathlib import Path
 from ansible_collections.bakehouse.images.plugins.module_utils._errors import Invalid
 from ansible_collections.bakehouse.images.plugins.plugin_utils._packer_hcl_eval import Evaluator, Names
 from ansible_collections.bakehouse.images.plugins.plugin_utils._packer_hcl_functions import Library
+from ansible_collections.bakehouse.images.plugins.plugin_utils._packer_hcl_json import parse_json_values
 from ansible_collections.bakehouse.images.plugins.plugin_utils._packer_hcl_parse import parse_expression, parse_hcl
 from ansible_collections.bakehouse.images.plugins.plugin_utils._packer_hcl_syntax import Block, Literal, Name, Node
 from ansible_collections.bakehouse.images.plugins.plugin_utils._packer_model import Place, Settings
@@ -170,7 +171,7 @@ class Variables:
             self.problems.append(f"The file of variables {path} cannot be read: {getattr(exc, 'strerror', exc)}.")
             return {}
         try:
-            found = self._json(path, text) if path.suffix == ".json" else self._hcl(path, text)
+            found = parse_json_values(text, path.name) if path.suffix == ".json" else self._hcl(path, text)
         except Invalid as exc:
             self.problems += exc.problems
             return {}
@@ -185,15 +186,6 @@ class Variables:
             raise Place(path.name, block.line).error("a file of variables has only lines such as name = value.")
         evaluator = Evaluator(path.name, {}, self.library, self.secrets)
         return {name: evaluator.value(node) for name, node in body.attributes.items()}
-
-    def _json(self, path: Path, text: str) -> dict[str, t.Any]:
-        try:
-            found = json.loads(text)
-        except ValueError as exc:
-            raise Invalid([f"The file of variables {path} is no JSON: {exc}."]) from exc
-        if not isinstance(found, dict):
-            raise Invalid([f"The file of variables {path} must hold one JSON object."])
-        return found
 
     def _settle(self, declared: Declared, given: dict[str, t.Any]) -> None:
         name = declared.name

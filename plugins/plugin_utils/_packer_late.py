@@ -32,6 +32,20 @@ def late(expression: str) -> str:
     return f"{OPEN}{expression}{CLOSE}"
 
 
+def statement(text: str) -> str:
+    """A statement of Jinja, such as C(for), around what follows. A text with one is no expression any more."""
+    return late(f"%{text}")
+
+
+def has_statement(value: t.Any) -> bool:
+    """Whether any text in the value holds a statement."""
+    if isinstance(value, str):
+        return f"{OPEN}%" in value
+    if isinstance(value, Mapping):
+        return any(has_statement(key) or has_statement(item) for key, item in value.items())
+    return isinstance(value, (list, tuple)) and any(map(has_statement, value))
+
+
 def has_late(value: t.Any) -> bool:
     """Whether any text in the value is known only later."""
     if isinstance(value, str):
@@ -82,8 +96,12 @@ def to_variable(value: t.Any, path: str) -> t.Any:
 
 
 def _as_template(text: str) -> str:
-    written = [f"{{{{ {it} }}}}" if number % 2 else _literally(it) for number, it in enumerate(LATE.split(text))]
-    return "".join(written)
+    return "".join(_later(it) if number % 2 else _literally(it) for number, it in enumerate(LATE.split(text)))
+
+
+def _later(piece: str) -> str:
+    # Without the plus the line break behind a statement would be lost.
+    return f"{{% {piece[1:]} +%}}" if piece.startswith("%") else f"{{{{ {piece} }}}}"
 
 
 def _literally(text: str) -> str:
@@ -93,4 +111,13 @@ def _literally(text: str) -> str:
     return marked[:-1] + "{{ '{' }}" if marked.endswith("{") else marked
 
 
-__all__ = ("has_late", "late", "only_late", "quoted", "to_variable", "without_secrets")
+__all__ = (
+    "has_late",
+    "has_statement",
+    "late",
+    "only_late",
+    "quoted",
+    "statement",
+    "to_variable",
+    "without_secrets",
+)

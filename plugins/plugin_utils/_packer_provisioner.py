@@ -17,7 +17,12 @@ from pathlib import Path
 from ansible_collections.bakehouse.images.plugins.module_utils._errors import Invalid
 from ansible_collections.bakehouse.images.plugins.plugin_utils._packer_build_data import BUILD_DATA, DEVICE_DATA
 from ansible_collections.bakehouse.images.plugins.plugin_utils._packer_go import GoTemplates
-from ansible_collections.bakehouse.images.plugins.plugin_utils._packer_late import has_late, late, without_secrets
+from ansible_collections.bakehouse.images.plugins.plugin_utils._packer_late import (
+    has_late,
+    has_statement,
+    late,
+    without_secrets,
+)
 from ansible_collections.bakehouse.images.plugins.plugin_utils._packer_model import Component
 from ansible_collections.bakehouse.images.plugins.plugin_utils._packer_options import Row, read_options
 
@@ -85,6 +90,8 @@ class Provisioner:
         for name, value in component.values.items():
             try:
                 values[name] = value if name in later else go.render_all(value, component.at, (name,))
+                if has_statement(values[name]):
+                    raise component.at(name).error(f"{name}: range over what only the build knows is for the source's.")
             except Invalid as exc:
                 self.problems += exc.problems
         options = read_options(dataclasses.replace(component, values=values), {**COMMON, **table})

@@ -16,7 +16,9 @@ from pathlib import Path
 
 import yaml
 from ansible_collections.bakehouse.images.plugins.module_utils._errors import Invalid
-from ansible_collections.bakehouse.images.plugins.plugin_utils._packer_hcl import ENDING, HclReader
+from ansible_collections.bakehouse.images.plugins.plugin_utils._packer_access import lookup_term, secret_option
+from ansible_collections.bakehouse.images.plugins.plugin_utils._packer_go import GoTemplates
+from ansible_collections.bakehouse.images.plugins.plugin_utils._packer_hcl import ENDING, JSON_ENDING, HclReader
 from ansible_collections.bakehouse.images.plugins.plugin_utils._packer_json import JsonReader, is_json_template
 from ansible_collections.bakehouse.images.plugins.plugin_utils._packer_model import Settings, Template
 
@@ -27,12 +29,10 @@ NAMES_PLUGIN = re.compile(rf"""^["']?plugin["']?\s*:\s*["']?{re.escape(PLUGIN)}[
 Reader = HclReader | JsonReader
 
 
-def kind_of(path: Path) -> t.Literal["own", "hcl", "json", "hcl-json"] | None:
+def kind_of(path: Path) -> t.Literal["own", "hcl", "json"] | None:
     """What a file is: one that names a template, or a template; None when it is something else."""
-    if path.name.endswith(ENDING):
+    if path.name.endswith((ENDING, JSON_ENDING)):
         return "hcl"
-    if path.name.endswith(".pkr.json"):
-        return "hcl-json"
     if path.suffix == ".json":
         return "json" if is_json_template(path) else None
     if path.suffix not in (".yml", ".yaml"):
@@ -93,9 +93,7 @@ def open_template(path: Path, settings: Settings, began: float) -> Reader:
         return HclReader(path, settings, began)
     if kind == "json":
         return JsonReader(path, settings, began)
-    if kind == "hcl-json":
-        raise Invalid([f"{path.name} is HCL in JSON's notation, which is not supported. Write it as {path.stem}.hcl."])
-    raise Invalid([f"{path} is no template of Packer: neither *{ENDING}, nor JSON with builders."])
+    raise Invalid([f"{path} is no template of Packer: neither *{ENDING}, nor *{JSON_ENDING}, nor JSON with builders."])
 
 
 def read_template(path: Path, settings: Settings, began: float) -> Template:
@@ -115,7 +113,13 @@ def expression_value(inventory: Path, expression: str, options: t.Mapping[str, t
     data = yaml.safe_load(inventory.read_text(encoding="utf-8")) if kind_of(inventory) == "own" else None
     given = {**options, **(data or {})}
     reader = open_template(template_path(inventory, data), settings_of(given, inventory.parent), began)
-    return reader.expression(expression)
+    term = lookup_term(expression)
+    if term is None:
+        return reader.expression(expression)
+    template = reader.read()
+    value, build = secret_option(template, *term)
+    go = GoTemplates(began, template.folder, template.user, None, build.source_name)
+    return go.knowing().render_all(value, build.source.at, (term[0],))
 
 
 __all__ = ("PLUGIN", "expression_value", "kind_of", "read_template", "settings_of", "template_path")

@@ -6,6 +6,8 @@
 
 from __future__ import annotations
 
+import base64
+import gzip
 import typing as t
 from pathlib import Path
 
@@ -82,6 +84,13 @@ FUNCTION_CALLS: list[tuple[str, t.Any]] = [
     ('compact(["a", ""])', ["a"]),
     ("concat([1], [2])", [1, 2]),
     ('contains(["a"], "a")', True),
+    ('cidrhost("10.1.2.0/24", 5)', "10.1.2.5"),
+    ('cidrhost("fd00::/64", 1)', "fd00::1"),
+    ('cidrhost("10.1.2.0/24", -2)', "10.1.2.254"),
+    ('cidrnetmask("10.0.0.0/12")', "255.240.0.0"),
+    ('cidrsubnet("10.0.0.0/16", 8, 3)', "10.0.3.0/24"),
+    ('cidrsubnet("fd00::/48", 16, 1)', "fd00:0:0:1::/64"),
+    ('cidrsubnets("10.0.0.0/16", 8, 4, 8)', ["10.0.0.0/24", "10.0.16.0/20", "10.0.32.0/24"]),
     ('csvdecode("a,b\\n1,2\\n")', [{"a": "1", "b": "2"}]),
     ('dirname("/a/b.txt")', "/a"),
     ("distinct([1, 1, 2])", [1, 2]),
@@ -103,6 +112,7 @@ FUNCTION_CALLS: list[tuple[str, t.Any]] = [
     ('legacy_isotime("Mon Jan 2 3:04PM")', "Sun Mar 1 3:20AM"),
     ('legacy_strftime("%Y%m%d")', "20260301"),
     ("length([1, 2])", 2),
+    ("log(8, 2)", 3),
     ('lookup({ a = 1 }, "b", 2)', 2),
     ('lower("ABC")', "abc"),
     ("max(1, 3, 2)", 3),
@@ -134,6 +144,8 @@ FUNCTION_CALLS: list[tuple[str, t.Any]] = [
     ('strrev("ab")', "ba"),
     ('substr("hello", -3, 2)', "ll"),
     ("sum([1, 2])", 3),
+    ('textdecodebase64("4QA=", "utf-16-le")', "á"),
+    ('textencodebase64("á", "UTF-16LE")', "4QA="),
     ('timeadd("2026-03-01T10:00:00Z", "1h30m")', "2026-03-01T11:30:00Z"),
     ("timestamp()", "2026-03-01T10:20:30Z"),
     ('title("hello big world")', "Hello Big World"),
@@ -177,8 +189,33 @@ def test_functions_that_look_at_files(tmp_path: Path) -> None:
         value(f'file("{tmp_path}/b.txt")')
 
 
+def test_texts_are_packed() -> None:
+    assert gzip.decompress(base64.b64decode(value('base64gzip("text")'))) == b"text"
+
+
+def test_files_are_templates_of_texts(tmp_path: Path) -> None:
+    path = tmp_path / "hosts.pkrtpl.hcl"
+    path.write_text(
+        "# %{ if loud }${upper(name)}%{ else }${name}%{ endif }\n%{ for x in list ~}\n${x}\n%{ endfor ~}\n$${x}"
+    )
+    assert value(f'templatefile("{path}", {{ name = "web", loud = true, list = ["a", "b"] }})') == "# WEB\na\nb\n${x}"
+    path.write_text("one\n${nme}")
+    with pytest.raises(Invalid, match=r"hosts\.pkrtpl\.hcl, line 2: there is nothing called nme here"):
+        value(f'templatefile("{path}", {{ name = "web" }})')
+    path.write_text(f'${{templatefile("{path}", {{}})}}')
+    with pytest.raises(Invalid, match="templatefile cannot be used in such a file itself"):
+        value(f'templatefile("{path}", {{}})')
+    for arguments, said in (
+        (f'"{path}"', "line 1: templatefile takes a path and a map"),
+        (f'"{path}", []', "templatefile takes a map of names, and this is a list"),
+        (f'"{path}.not", {{}}', r"templatefile: .*cannot be read: No such file"),
+    ):
+        with pytest.raises(Invalid, match=said):
+            value(f"templatefile({arguments})")
+
+
 def test_every_function_is_in_the_documentation() -> None:
-    text = (Path(__file__).resolve().parents[4] / "docs" / "packer.md").read_text(encoding="utf-8")
+    text = (Path(__file__).resolve().parents[4] / "docs" / "packer-language.md").read_text(encoding="utf-8")
     assert [name for name in FUNCTIONS if f"`{name}`" not in text] == []
 
 
@@ -195,6 +232,11 @@ def test_every_function_is_in_the_documentation() -> None:
         ("a.n.b", "a number has no parts, such as 'b'"),
         ('"x" + 1', "this must be a number, and is the text 'x'"),
         ("1 / 0", "this divides by zero"),
+        ("cidrhost(\"10.0.0.0/24\", 256)", "cidrhost: 10.0.0.0/24 has no address 256"),
+        ("cidrsubnet(\"10.0.0.0/24\", 9, 0)", "cidrsubnet: 10.0.0.0/24 cannot be made longer by 9 bits"),
+        ("cidrsubnet(\"10.0.0.0/24\", 1, 2)", "cidrsubnet: 10.0.0.0/24 has no part 2 of /25"),
+        ("cidrsubnets(\"10.0.0.0/24\", 1, 1, 1)", "cidrsubnets: 10.0.0.0/24 has no room for the part of /25"),
+        ("cidrnetmask(\"fd00::/8\")", "cidrnetmask: netmasks are of IPv4"),
         ('"a" ? 1 : 2', "this must be true or false, and is the text 'a'"),
         ('"${null} x"', "a text cannot hold null"),
         ('"${a.list} x"', "this must be a text, and is a list"),

@@ -27,7 +27,7 @@ from tests.unit.plugins.plugin_utils.packer_templates import BEGAN, BUILD, SOURC
     ("name", "content", "kind"),
     [
         ("a.pkr.hcl", "", "hcl"),
-        ("a.pkr.json", "{}", "hcl-json"),
+        ("a.pkr.json", "{}", "hcl"),
         ("a.json", '{"builders": [{"type": "x"}]}', "json"),
         ("a.json", '{"all": {"hosts": {}}}', None),
         ("a.json", "no JSON", None),
@@ -58,13 +58,11 @@ def test_a_file_that_names_no_template(tmp_path: Path, data: dict[str, t.Any], s
 
 
 def test_other_files_are_refused(tmp_path: Path) -> None:
-    (tmp_path / "a.pkr.json").write_text("{}")
     (tmp_path / "motd").write_text("x")
-    for name, said in (("a.pkr.json", "is HCL in JSON's notation"), ("motd", "is no template of Packer")):
-        [problem] = read_template(tmp_path / name, Settings(), BEGAN).problems
-        assert said in problem
+    [problem] = read_template(tmp_path / "motd", Settings(), BEGAN).problems
+    assert "is no template of Packer" in problem
     [problem, _no_build] = read_template(tmp_path, Settings(), BEGAN).problems
-    assert problem.endswith("holds no file that ends in .pkr.hcl.")
+    assert problem.endswith("holds no file that ends in .pkr.hcl or .pkr.json.")
 
 
 def test_a_missing_parser_is_explained(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
