@@ -41,7 +41,8 @@ options:
     description: The image that stays, with the snapshots that it uses.
     type: str
   keep_images:
-    description: Every image of the build stays that has not failed, with the snapshots that it uses.
+    description: Every image of the build stays that has not failed, nor was there only to make others of it, with the
+      snapshots that it uses.
     type: bool
     default: false
   image_id:

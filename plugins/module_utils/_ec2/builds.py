@@ -16,12 +16,11 @@ from dataclasses import dataclass, field
 from ansible_collections.bakehouse.images.plugins.module_utils._ec2.api import Ec2Api
 from ansible_collections.bakehouse.images.plugins.module_utils._ec2.image_removal import DeregisterImage
 from ansible_collections.bakehouse.images.plugins.module_utils._ec2.images import (
-    FAILED_STATES,
     Image,
     describe_image,
     find_images,
 )
-from ansible_collections.bakehouse.images.plugins.module_utils._ec2.leftovers import used_snapshots
+from ansible_collections.bakehouse.images.plugins.module_utils._ec2.leftovers import is_left_over, used_snapshots
 from ansible_collections.bakehouse.images.plugins.module_utils._ec2.snapshots import (
     RELEASE_SECONDS,
     DeleteSnapshot,
@@ -120,7 +119,7 @@ class RemovalRequest:
     """A build that shall leave nothing, but for one image.
 
     The ids are what the caller knows to exist: EC2's lists may not show it yet. With C(keep_images), every image
-    stays that has not failed, and with it its snapshots.
+    stays that has not failed and is no mere intermediary, and with it its snapshots.
     """
 
     build_id: str
@@ -164,8 +163,8 @@ def plan_removal(api: Ec2Api, request: RemovalRequest) -> t.List[Removal]:
     for kept in _kept_snapshots(api, images.pop(str(request.keep_image_id), None), request.keep_image_id):
         snapshots.pop(kept, None)
     if request.keep_images:
-        images = {key: image for key, image in images.items() if image.state in FAILED_STATES}
-        used = used_snapshots(api, list(snapshots))
+        images = {key: image for key, image in images.items() if is_left_over(image)}
+        used = used_snapshots(api, list(snapshots), without=list(images))
         snapshots = {key: snapshot for key, snapshot in snapshots.items() if key not in used}
     removals = [Removal("image", key, DeregisterImage(api, image)) for key, image in images.items()]
     removals += [

@@ -148,15 +148,7 @@ def _plan_simple(api: Ec2Api, image: Image, wanted: Attributes, target: ImageTar
 def _plan_launch_permissions(api: Ec2Api, image: Image, wanted: Attributes, target: ImageTarget) -> t.List[ChangeImage]:
     if wanted.launch_permissions is None:
         return []
-    current = read_permissions([])
-    if image.image_id:
-        answer = api.call(
-            "describe_image_attribute",
-            "read the launch permissions of image %s" % image.image_id,
-            ImageId=image.image_id,
-            Attribute="launchPermission",
-        )
-        current = read_permissions(answer.get("LaunchPermissions") or [])
+    current = read_launch_permissions(api, image.image_id) if image.image_id else read_permissions([])
     add, remove, after = compare_permissions(current, wanted.launch_permissions)
     if not add and not remove:
         return []
@@ -166,6 +158,17 @@ def _plan_launch_permissions(api: Ec2Api, image: Image, wanted: Attributes, targ
             api, target, "launch_permissions", current, after, "modify_image_attribute", LaunchPermission=permission
         )
     ]
+
+
+def read_launch_permissions(api: Ec2Api, image_id: str) -> t.Dict[str, t.List[str]]:
+    """Who may launch an image."""
+    answer = api.call(
+        "describe_image_attribute",
+        "read the launch permissions of image %s" % image_id,
+        ImageId=image_id,
+        Attribute="launchPermission",
+    )
+    return read_permissions(answer.get("LaunchPermissions") or [])
 
 
 def _plan_deprecation(api: Ec2Api, image: Image, wanted: Attributes, target: ImageTarget) -> t.List[ChangeImage]:
@@ -275,5 +278,6 @@ __all__ = (
     "compare_permissions",
     "parse_time",
     "plan_attributes",
+    "read_launch_permissions",
     "read_permissions",
 )

@@ -17,14 +17,15 @@ from ansible_collections.bakehouse.images.plugins.module_utils._ec2.images impor
 from ansible_collections.bakehouse.images.plugins.module_utils._ec2.snapshots import Snapshot, list_snapshots
 from ansible_collections.bakehouse.images.plugins.module_utils._ec2.volumes import Volume, list_volumes
 from ansible_collections.bakehouse.images.plugins.module_utils._leftovers import Leftover, from_tags
-from ansible_collections.bakehouse.images.plugins.module_utils._tags import BUILD_ID_TAG
+from ansible_collections.bakehouse.images.plugins.module_utils._tags import BUILD_ID_TAG, INTERMEDIARY_TAG
 
 # EC2 takes at most so many values of a filter.
 VALUES_AT_ONCE = 200
 
 
 def find_leftovers(api: Ec2Api, build_ids: t.Sequence[str] = ()) -> t.List[Leftover]:
-    """All volumes with a build's tag; snapshots with one that no image uses; images with one that have failed.
+    """All volumes with a build's tag; snapshots with one that no image uses; images with one that have failed, or were
+    there only to make others of them.
 
     Args:
         build_ids: only those of these builds; empty for all.
@@ -36,20 +37,36 @@ def find_leftovers(api: Ec2Api, build_ids: t.Sequence[str] = ()) -> t.List[Lefto
     snapshots = list_snapshots(api, tagged)
     # After the snapshots: one that is registered meanwhile is then seen to be used.
     images = find_images(api, tagged)
-    used = used_snapshots(api, [str(one.snapshot_id) for one in snapshots], images)
+    left = [one for one in images if is_left_over(one)]
+    staying = [one for one in images if not is_left_over(one)]
+    used = used_snapshots(
+        api, [str(one.snapshot_id) for one in snapshots], staying, without=[str(one.image_id) for one in left]
+    )
     found = [_volume(one) for one in volumes]
     found += [_snapshot(one) for one in snapshots if one.snapshot_id not in used]
-    return found + [_image(one) for one in images if one.state in FAILED_STATES]
+    return found + [_image(one) for one in left]
 
 
-def used_snapshots(api: Ec2Api, snapshot_ids: t.Sequence[str], images: t.Iterable[Image] = ()) -> t.Set[str]:
-    """Which of these snapshots the account's images use, whoever has made them."""
+def is_left_over(image: Image) -> bool:
+    """Whether an image is of no use: it has failed, or was only there to make others of it."""
+    return image.state in FAILED_STATES or INTERMEDIARY_TAG in image.tags
+
+
+def used_snapshots(
+    api: Ec2Api, snapshot_ids: t.Sequence[str], images: t.Iterable[Image] = (), *, without: t.Collection[str] = ()
+) -> t.Set[str]:
+    """Which of these snapshots the account's images use, whoever has made them.
+
+    Args:
+        without: images that do not count, because they are going to be removed.
+    """
     used = {one for image in images if image.state not in FAILED_STATES for one in image.snapshot_ids}
     asked = [one for one in snapshot_ids if one not in used]
     for start in range(0, len(asked), VALUES_AT_ONCE):
         some = asked[start : start + VALUES_AT_ONCE]
         users = find_images(api, {"block-device-mapping.snapshot-id": some}, doing="find the images that use snapshots")
-        used |= {one for image in users if image.state not in FAILED_STATES for one in image.snapshot_ids}
+        counting = [one for one in users if one.state not in FAILED_STATES and one.image_id not in without]
+        used |= {one for image in counting for one in image.snapshot_ids}
     return used
 
 
@@ -96,4 +113,4 @@ def age_seconds(moment: t.Optional[str], now: t.Optional[datetime.datetime] = No
     return max(0.0, passed.total_seconds())
 
 
-__all__ = ("age_seconds", "find_leftovers", "used_snapshots")
+__all__ = ("age_seconds", "find_leftovers", "is_left_over", "used_snapshots")
