@@ -11,6 +11,7 @@ import typing as t
 from pathlib import Path
 
 from ansible.plugins.action import ActionBase
+from ansible_collections.bakehouse.images.plugins.plugin_utils._build_record import manifest_of, next_record
 from ansible_collections.bakehouse.images.plugins.plugin_utils._whole_file import write_json
 
 
@@ -31,19 +32,15 @@ class ActionModule(ActionBase):
                 "details": {"type": "dict", "default": {}},
             }
         )
-        now = time.time()
-        earlier = given["record"]
-        steps = [dict(step) for step in earlier.get("steps", [])]
-        began = earlier.get("ended", now)
-        if earlier:
-            steps.append({"step": given["step"], "seconds": round(now - began, 2)})
-        record = {
-            "began": earlier.get("began", now),
-            "ended": now,
-            "steps": steps,
-            "details": {**earlier.get("details", {}), **given["details"]},
-        }
-        if given["manifest"] and not self._task.check_mode:
-            manifest = {"schema_version": 1, **record["details"], "last_step": given["step"], "steps": steps}
-            write_json(Path(given["manifest"]), manifest)
-        return {**result, "changed": False, "record": record}
+        record = next_record(
+            given["record"], given["step"], time.time(), manifest=given["manifest"], details=given["details"]
+        )
+        result.update(changed=False, record=record, manifest_error="")
+        if not record["manifest"] or self._task.check_mode:
+            return result
+        try:
+            write_json(Path(record["manifest"]), manifest_of(record, given["step"], task_vars or {}))
+        except OSError as exc:
+            said = f"The manifest {record['manifest']} cannot be written: {exc.strerror or exc}."
+            return {**result, "manifest_error": said, "warnings": [said]}
+        return result

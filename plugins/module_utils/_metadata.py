@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import time
 import typing as t
 import urllib.parse
 from dataclasses import dataclass
@@ -27,6 +28,9 @@ DOCUMENT = "/latest/dynamic/instance-identity/document"
 TOKEN_SECONDS = 60
 # So many times as long as until a connection is taken may an answer take.
 PATIENCE = 5
+# The service is throttled, and restarted, like any other.
+ATTEMPTS = 3
+RETRY_SECONDS = 0.5
 
 _HINT = (
     "Run this on the EC2 instance that is the build host, or say which instance that is"
@@ -137,28 +141,49 @@ def _token(settings: Settings) -> t.Optional[str]:
 
 
 def _request(settings: Settings, method: str, path: str, headers: t.Mapping[str, str]) -> Answer:
-    url = urllib.parse.urlsplit(settings.endpoint)
-    if url.scheme not in ("http", "https") or not url.hostname:
-        raise BuildError("The metadata endpoint %r is not an http URL." % settings.endpoint)
-    kind = http.client.HTTPSConnection if url.scheme == "https" else http.client.HTTPConnection
-    try:
-        connection = kind(url.hostname, url.port, timeout=settings.timeout_seconds)
-    except (ValueError, http.client.InvalidURL) as exc:
-        raise BuildError("The metadata endpoint %r is not a URL: %s." % (settings.endpoint, exc)) from exc
+    """Ask, and ask again where somebody is there who cannot answer just now."""
+    for attempt in range(1, ATTEMPTS):
+        answer = _ask(settings, method, path, headers, last=False)
+        if answer is not None:
+            return answer
+        time.sleep(RETRY_SECONDS * attempt)
+    return t.cast("Answer", _ask(settings, method, path, headers, last=True))
+
+
+def _ask(settings: Settings, method: str, path: str, headers: t.Mapping[str, str], *, last: bool) -> t.Optional[Answer]:
+    """The answer; None for one that another attempt may better."""
+    connection = _connection(settings)
+    base = urllib.parse.urlsplit(settings.endpoint).path.rstrip("/")
+    taken = False
     try:
         connection.connect()
+        taken = True
         # Somebody is there, and may be busy.
         connection.sock.settimeout(settings.timeout_seconds * PATIENCE)
-        connection.request(method, url.path.rstrip("/") + path, headers=dict(headers))
+        connection.request(method, base + path, headers=dict(headers))
         response = connection.getresponse()
-        return Answer(response.status, response.read().decode("utf-8", "replace"))
+        answer = Answer(response.status, response.read().decode("utf-8", "replace"))
     except (OSError, http.client.HTTPException) as exc:
+        if taken and not last:
+            return None
         raise NotFound(
             "No EC2 metadata service answers at %s (%s)." % (settings.endpoint, exc or type(exc).__name__),
             hint=_HINT + " In a container, the instance's hop limit must be 2.",
         ) from exc
     finally:
         connection.close()
+    return None if (answer.status >= 500 or answer.status == 429) and not last else answer
+
+
+def _connection(settings: Settings) -> http.client.HTTPConnection:
+    url = urllib.parse.urlsplit(settings.endpoint)
+    if url.scheme not in ("http", "https") or not url.hostname:
+        raise BuildError("The metadata endpoint %r is not an http URL." % settings.endpoint)
+    kind = http.client.HTTPSConnection if url.scheme == "https" else http.client.HTTPConnection
+    try:
+        return kind(url.hostname, url.port, timeout=settings.timeout_seconds)
+    except (ValueError, http.client.InvalidURL) as exc:
+        raise BuildError("The metadata endpoint %r is not a URL: %s." % (settings.endpoint, exc)) from exc
 
 
 __all__ = ("ENDPOINTS", "Settings", "parse_document", "read_instance")

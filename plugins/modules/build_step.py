@@ -12,7 +12,7 @@ DOCUMENTATION = r"""
 module: build_step
 short_description: Keep the record of a build
 description:
-  - Notes that a step of a build has ended, with its seconds, and writes the manifest.
+  - Notes that a step of a build has ended, with its seconds, and writes the manifest with what is known by then.
 version_added: 0.1.0
 author:
   - bakehouse.images maintainers (@bakehouse)
@@ -41,7 +41,8 @@ options:
     default: {}
   manifest:
     description:
-      - Path of the manifest on the controller. It is replaced as a whole. Empty writes none.
+      - Path of the manifest on the controller. It is replaced as a whole, from this step on after each. Empty writes
+        none, unless an earlier step of the record has given a path.
     type: str
     default: ""
   details:
@@ -100,9 +101,19 @@ record:
           returned: success
           type: float
           sample: 0.75
+    manifest:
+      description: The manifest's path.
+      returned: success
+      type: str
+      sample: /srv/images/web.json
     details:
       description: What was kept.
       returned: success
       type: dict
       sample: {}
+manifest_error:
+  description: Why the manifest could not be written. A warning says the same, and the task does not fail.
+  returned: success
+  type: str
+  sample: ""
 """

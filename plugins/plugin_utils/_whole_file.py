@@ -24,6 +24,8 @@ def write_json(path: Path, content: t.Mapping[str, t.Any]) -> None:
         with os.fdopen(handle, "w", encoding="utf-8") as file:
             json.dump(content, file, indent=2, sort_keys=True)
             file.write("\n")
+            file.flush()
+            os.fsync(file.fileno())  # or a machine that loses power may have the name without the content
         os.replace(beside, path)
     except BaseException:
         Path(beside).unlink(missing_ok=True)

@@ -40,6 +40,8 @@ from ansible_collections.bakehouse.images.plugins.module_utils._wait import poll
 
 # How long a snapshot made by a call whose answer was lost may take to be listed.
 LOST_ANSWER_SECONDS = 20.0
+# So many answers may be lost before that is an error.
+LOST_ANSWERS = 3
 
 
 @dataclass(frozen=True)
@@ -138,12 +140,17 @@ class CreateSnapshot:
         """See Operation.execute.
 
         CreateSnapshot has no client token. When its answer is lost, the snapshot is looked for by its
-        tags before the call is sent once more.
+        tags before the call is sent again.
         """
-        try:
-            self.plan.snapshot = self._create()
-        except OutcomeUnknown:
-            self.plan.snapshot = self._look_for_lost() or self._create()
+        for _lost in range(LOST_ANSWERS):
+            try:
+                self.plan.snapshot = self._create()
+                return
+            except OutcomeUnknown:
+                self.plan.snapshot = self._look_for_lost()
+                if self.plan.snapshot:
+                    return
+        self.plan.snapshot = self._create()
 
     def _create(self) -> Snapshot:
         answer = self.api.retry_missing(

@@ -12,6 +12,7 @@ import threading
 import typing as t
 
 import pytest
+from ansible_collections.bakehouse.images.plugins.module_utils import _metadata
 from ansible_collections.bakehouse.images.plugins.module_utils._errors import BuildError, NotFound, Refused
 from ansible_collections.bakehouse.images.plugins.module_utils._metadata import (
     Settings,
@@ -38,6 +39,7 @@ class Service:
         self.requires_token = True
         self.document: t.Any = json.dumps(DOCUMENT)
         self.requests: list[str] = []
+        self.broken: list[int] = []  # statuses of the next answers; 0 hangs up
         self.url = ""
 
 
@@ -48,6 +50,13 @@ def service() -> t.Iterator[Service]:
 
     class Handler(http.server.BaseHTTPRequestHandler):
         def do_PUT(self) -> None:
+            if running.broken:
+                status = running.broken.pop(0)
+                if status:
+                    self.reply(status, "")
+                else:
+                    self.close_connection = True
+                return
             lifetime = self.headers.get("X-aws-ec2-metadata-token-ttl-seconds")
             granted = self.path == "/latest/api/token" and lifetime and running.token
             self.reply(200 if granted else 403, running.token or "")
@@ -148,3 +157,23 @@ def test_an_endpoint_that_is_given_wins_over_the_environment() -> None:
 def test_the_environment_can_rule_the_service_out(environment: dict[str, str]) -> None:
     with pytest.raises(Refused):
         Settings.from_environment(environment)
+
+
+@pytest.mark.parametrize("broken", [[503], [0], [500, 429]])
+def test_a_service_that_cannot_answer_just_now_is_asked_again(
+    service: Service, broken: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_metadata, "RETRY_SECONDS", 0)
+    service.broken = broken
+    assert read_instance(Settings(service.url))["instance_id"] == DOCUMENT["instanceId"]
+
+
+@pytest.mark.parametrize(("broken", "error"), [([503] * 3, Refused), ([0] * 3, NotFound)])
+def test_a_service_that_stays_broken_is_given_up(
+    service: Service, broken: list[int], error: type[Exception], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_metadata, "RETRY_SECONDS", 0)
+    service.broken = broken
+    with pytest.raises(error):
+        read_instance(Settings(service.url))
+    assert service.broken == []
