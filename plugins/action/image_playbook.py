@@ -21,6 +21,7 @@ from ansible_collections.bakehouse.images.plugins.plugin_utils._child_playbook i
     recap,
     run_lines,
     write_facts,
+    write_host_vars,
 )
 from ansible_collections.bakehouse.images.plugins.plugin_utils._untemplated import plain, to_yaml
 
@@ -43,6 +44,13 @@ SPEC: dict[str, t.Any] = {
     "variables": {"type": "dict", "default": {}},
     "tags": {"type": "list", "elements": "str", "default": []},
     "skip_tags": {"type": "list", "elements": "str", "default": []},
+    "environment": {"type": "dict", "default": {}},
+    "vars_files": {"type": "list", "elements": "path", "default": []},
+    "roles_path": {"type": "list", "elements": "path", "default": []},
+    "collections_path": {"type": "list", "elements": "path", "default": []},
+    "group_vars": {"type": "path"},
+    "host_vars": {"type": "path"},
+    "known_as": {"type": "str"},
 }
 
 
@@ -62,9 +70,10 @@ class ActionModule(ActionBase):
             inventory = Path(folder) / "inventory.yml"
             raw = {**variables["hostvars"].raw_get(host), **self._build_host(variables)}
             self._write_private(inventory, inventory_text(host, variables.get("group_names", []), raw))
+            self._beside(given, host, Path(folder))
             facts = self._facts(variables.get("ansible_facts"), host, Path(folder))
             child = self._child(given, host, Path(folder))
-            status, lines = run_lines(child.argv(inventory), lambda line: display.display(f"    {line}"), facts)
+            status, lines = run_lines(child, inventory, lambda line: display.display(f"    {line}"), facts)
         counts = recap(lines, host)
         result["counts"] = counts
         problem = _problem(given["playbook"], host, status, counts, lines)
@@ -101,6 +110,7 @@ class ActionModule(ActionBase):
             path = folder / "variables.yml"
             self._write_private(path, to_yaml(plain(given["variables"])))
             extra.insert(0, f"@{path}")
+        extra[:0] = [f"@{path}" for path in given["vars_files"]]
         return ChildRun(
             playbook=given["playbook"],
             host=host,
@@ -111,7 +121,18 @@ class ActionModule(ActionBase):
             diff=bool(self._task.diff),
             verbosity=display.verbosity,
             vault_files=self._vault_files(folder),
+            environment={str(name): str(value) for name, value in given["environment"].items()},
+            roles_path=tuple(given["roles_path"]),
+            collections_path=tuple(given["collections_path"]),
         )
+
+    @staticmethod
+    def _beside(given: dict[str, t.Any], host: str, folder: Path) -> None:
+        """Put the user's folders of variables beside the inventory, where Ansible looks for them."""
+        if given["group_vars"]:
+            (folder / "group_vars").symlink_to(given["group_vars"])
+        if given["host_vars"]:
+            write_host_vars(Path(given["host_vars"]), host, given["known_as"], folder / "host_vars")
 
     @staticmethod
     def _facts(facts: t.Any, host: str, folder: Path) -> Path | None:

@@ -53,6 +53,42 @@ options:
     type: list
     elements: str
     default: []
+  environment:
+    description:
+      - Variables of the environment for C(ansible-playbook) itself, such as C(ANSIBLE_FORKS). Its tasks run in the image, and
+        have nothing of it.
+    type: dict
+    default: {}
+  vars_files:
+    description:
+      - Files of extra variables for it. O(variables) are stronger.
+    type: list
+    elements: path
+    default: []
+  roles_path:
+    description:
+      - Folders to look for roles in, before those that this Ansible looks in.
+    type: list
+    elements: path
+    default: []
+  collections_path:
+    description:
+      - Folders to look for collections in, before those that this Ansible looks in.
+    type: list
+    elements: path
+    default: []
+  group_vars:
+    description:
+      - A folder of variables of groups, as it would lie beside an inventory. The image's own variables are stronger.
+    type: path
+  host_vars:
+    description:
+      - A folder of variables of hosts, as it would lie beside an inventory. The image's own variables are stronger.
+    type: path
+  known_as:
+    description:
+      - The name that files in O(host_vars) know the image by, when it is not that of its host.
+    type: str
 seealso:
   - module: bakehouse.images.provision_steps
   - plugin: bakehouse.images.chroot

@@ -49,6 +49,9 @@ MAGIC = frozenset(C.INTERNAL_STATIC_VARS) | {
     "playbook_dir",
 }
 
+# What the names of files of variables end in.
+VARIABLE_FILES = (".yml", ".yaml", ".json")
+
 
 @dataclasses.dataclass(frozen=True)
 class ChildRun:
@@ -62,6 +65,8 @@ class ChildRun:
         check, diff: as the parent runs.
         verbosity: how often to give C(-v).
         vault_files: C(id@path) of each vault secret.
+        environment: variables for it, over those of this process.
+        roles_path, collections_path: folders to look in before Ansible's own.
     """
 
     playbook: str
@@ -73,6 +78,9 @@ class ChildRun:
     diff: bool = False
     verbosity: int = 0
     vault_files: tuple[str, ...] = ()
+    environment: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    roles_path: tuple[str, ...] = ()
+    collections_path: tuple[str, ...] = ()
 
     def argv(self, inventory: Path) -> list[str]:
         """The command. The parent's own interpreter runs it, so that both are the same Ansible."""
@@ -112,19 +120,37 @@ def write_facts(facts: Mapping[str, t.Any], host: str, folder: Path) -> None:
     cache.set(host, {**cached, "_ansible_facts_gathered": True})
 
 
-def environment(facts: Path | None = None) -> dict[str, str]:
-    """The parent's environment and search paths; output that can be read line by line.
+def write_host_vars(folder: Path, host: str, known_as: str | None, target: Path) -> None:
+    """Make a folder C(host_vars) for a child run, in which the image has the files of the name it is known by.
 
     Args:
+        folder: the user's own folder.
+        host: name of the image.
+        known_as: how the user's files call it; None for its own name.
+        target: where to make it.
+    """
+    target.mkdir()
+    for entry in folder.iterdir():
+        name = entry.name
+        if known_as and (name == known_as or (entry.stem == known_as and entry.suffix in VARIABLE_FILES)):
+            name = host + name[len(known_as) :]
+        (target / name).symlink_to(entry)
+
+
+def environment(child: ChildRun, facts: Path | None = None) -> dict[str, str]:
+    """The parent's environment and search paths, and the child's own; output that can be read line by line.
+
+    Args:
+        child: the run.
         facts: the folder of write_facts. The plays take those facts instead of gathering, which in a chroot finds the
             build host's kernel and devices.
     """
-    env = dict(os.environ)
+    env = {**os.environ, **child.environment}
     env.update(
-        ANSIBLE_COLLECTIONS_PATH=os.pathsep.join(SETTINGS.COLLECTIONS_PATHS or ()),
+        ANSIBLE_COLLECTIONS_PATH=os.pathsep.join([*child.collections_path, *(SETTINGS.COLLECTIONS_PATHS or ())]),
         ANSIBLE_INVENTORY_ENABLED="yaml",
         ANSIBLE_NOCOLOR="1",
-        ANSIBLE_ROLES_PATH=os.pathsep.join(SETTINGS.DEFAULT_ROLES_PATH or ()),
+        ANSIBLE_ROLES_PATH=os.pathsep.join([*child.roles_path, *(SETTINGS.DEFAULT_ROLES_PATH or ())]),
         ANSIBLE_STDOUT_CALLBACK="default",
         PYTHONUNBUFFERED="1",
     )
@@ -141,15 +167,17 @@ def environment(facts: Path | None = None) -> dict[str, str]:
     return env
 
 
-def run_lines(argv: list[str], show: t.Callable[[str], None], facts: Path | None = None) -> tuple[int, list[str]]:
-    """Run the command, show each line as it comes, and return its status and the lines."""
+def run_lines(
+    child: ChildRun, inventory: Path, show: t.Callable[[str], None], facts: Path | None = None
+) -> tuple[int, list[str]]:
+    """Run it, show each line as it comes, and return its status and the lines."""
     lines = []
     with subprocess.Popen(
-        argv,
+        child.argv(inventory),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
-        env=environment(facts),
+        env=environment(child, facts),
         encoding="utf-8",
         errors="replace",
     ) as process:
@@ -169,4 +197,4 @@ def recap(lines: t.Iterable[str], host: str) -> dict[str, int]:
     return {name: int(count) for name, count in re.findall(r"(\w+)=(\d+)", found[-1])}
 
 
-__all__ = ("ChildRun", "inventory_text", "recap", "run_lines", "write_facts")
+__all__ = ("ChildRun", "inventory_text", "recap", "run_lines", "write_facts", "write_host_vars")

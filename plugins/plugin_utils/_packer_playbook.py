@@ -13,6 +13,7 @@ Both run from outside the image, through its own connection, so it needs no Ansi
 from __future__ import annotations
 
 import json
+import os
 import re
 import shlex
 import typing as t
@@ -21,29 +22,30 @@ from pathlib import Path
 import yaml
 from ansible_collections.bakehouse.images.plugins.plugin_utils._packer_options import Row
 from ansible_collections.bakehouse.images.plugins.plugin_utils._packer_provisioner import Provisioner
+from ansible_collections.bakehouse.images.plugins.plugin_utils._packer_requirements import missing_requirements
 
 CONNECTED = "the image's own connection is used"
 OWN_RUN = "give it to the ansible-playbook that builds, or to its ansible.cfg"
-INSTALL_FIRST = "run ansible-galaxy install before the build"
+INSTALLED_BEFORE = "what galaxy_file names is looked for, and not installed"
 
 SHARED = {
     "playbook_file": Row(),
     "extra_arguments": Row("list"),
-    "galaxy_file": Row(reason=INSTALL_FIRST),
-    "galaxy_command": Row(note=INSTALL_FIRST),
+    "galaxy_file": Row(),
+    "galaxy_command": Row(note=INSTALLED_BEFORE),
     "command": Row(note="the Ansible that builds also runs the playbook"),
 }
 ANSIBLE = {
     **SHARED,
     "groups": Row("list"),
     "host_alias": Row(),
-    "ansible_env_vars": Row("list", reason="set them in the environment of the ansible-playbook that builds"),
-    "collections_path": Row(reason=OWN_RUN),
-    "roles_path": Row(reason=OWN_RUN),
+    "ansible_env_vars": Row("list"),
+    "collections_path": Row(),
+    "roles_path": Row(),
     "empty_groups": Row("list", note="a playbook may name groups that are not there"),
-    "galaxy_force_install": Row("bool", note=INSTALL_FIRST),
-    "galaxy_force_with_deps": Row("bool", note=INSTALL_FIRST),
-    "inventory_directory": Row(reason="put group_vars and host_vars beside the playbook"),
+    "galaxy_force_install": Row("bool", note=INSTALLED_BEFORE),
+    "galaxy_force_with_deps": Row("bool", note=INSTALLED_BEFORE),
+    "inventory_directory": Row(),
     "inventory_file": Row(reason="the inventory is this image alone"),
     "inventory_file_template": Row(note=CONNECTED),
     "keep_inventory_file": Row("bool", note="there is no file of Packer's to be kept"),
@@ -73,15 +75,15 @@ ANSIBLE_LOCAL = {
     "playbook_dir": Row(),
     "playbook_paths": Row("list", note="files are found where they are"),
     "role_paths": Row("list"),
-    "collection_paths": Row("list", reason=OWN_RUN),
-    "group_vars": Row(reason="put group_vars beside the playbook"),
-    "host_vars": Row(reason="put host_vars beside the playbook"),
+    "collection_paths": Row("list"),
+    "group_vars": Row(),
+    "host_vars": Row(),
     "inventory_file": Row(reason="the inventory is this image alone"),
     "inventory_groups": Row("list"),
     "clean_staging_directory": Row("bool", note="nothing is copied into the image"),
     "staging_directory": Row(note="nothing is copied into the image"),
-    "galaxy_roles_path": Row(note=INSTALL_FIRST),
-    "galaxy_collections_path": Row(note=INSTALL_FIRST),
+    "galaxy_roles_path": Row(note=INSTALLED_BEFORE),
+    "galaxy_collections_path": Row(note=INSTALLED_BEFORE),
 }
 
 SHORT = {"-e": "--extra-vars", "-t": "--tags", "-c": "--connection", "-b": "--become", "-u": "--user", "-l": "--limit"}
@@ -95,6 +97,19 @@ NEEDLESS = {
     "--scp-extra-args": CONNECTED,
 }
 THIS_MACHINE = ("localhost", "127.0.0.1", "::1")
+# What Packer's inventory calls the machine where Ansible runs in the image.
+LOCAL_HOST = "127.0.0.1"
+# Settings of connections, and of output that is read line by line.
+CONNECTING = (
+    "ANSIBLE_HOST_KEY_CHECKING",
+    "ANSIBLE_SSH_ARGS",
+    "ANSIBLE_SCP_IF_SSH",
+    "ANSIBLE_SSH_TRANSFER_METHOD",
+    "ANSIBLE_REMOTE_USER",
+    "ANSIBLE_FORCE_COLOR",
+    "ANSIBLE_NOCOLOR",
+    "PYTHONUNBUFFERED",
+)
 
 
 class _Loader(yaml.SafeLoader):
@@ -117,6 +132,7 @@ def playbook_steps(it: Provisioner, groups: set[str]) -> list[dict[str, t.Any]]:
         groups.update(_valid_groups(it, "groups"))
         groups.add(_group(values.get("host_alias") or "default"))
     extra = _Arguments(it).read()
+    beside = _beside(it, is_local)
     steps: list[dict[str, t.Any]] = []
     for file in files:
         option = "playbook_file" if file == values.get("playbook_file") else "playbook_files"
@@ -125,7 +141,6 @@ def playbook_steps(it: Provisioner, groups: set[str]) -> list[dict[str, t.Any]]:
             continue
         if is_local:
             _check_local_playbook(it, path, option)
-            _check_roles(it, path)
         named = {
             "packer_build_name": it.surroundings.build_name,
             "packer_builder_type": it.surroundings.builder_type,
@@ -135,8 +150,8 @@ def playbook_steps(it: Provisioner, groups: set[str]) -> list[dict[str, t.Any]]:
                 "name": it.title(file),
                 "playbook": str(path),
                 "vars": {**named, **extra.variables},
-                **({"tags": extra.tags} if extra.tags else {}),
-                **({"skip_tags": extra.skip_tags} if extra.skip_tags else {}),
+                **extra.keys(),
+                **beside,
             }
         )
     for option in ("max_retries", "timeout"):
@@ -176,16 +191,71 @@ def _check_local_playbook(it: Provisioner, path: Path, option: str) -> None:
             )
 
 
-def _check_roles(it: Provisioner, playbook: Path) -> None:
-    for number, name in enumerate(it.values.get("role_paths") or []):
-        role = it.local(name, "role_paths", number)
-        if role is not None and role.parent not in (playbook.parent, playbook.parent / "roles"):
-            it.says(
-                f"role_paths: {name} is not in the folder of the playbook or in roles beside it. Move it there, or "
-                "name its folder in roles_path of ansible.cfg.",
-                "role_paths",
-                number,
-            )
+def _beside(it: Provisioner, is_local: bool) -> dict[str, t.Any]:
+    """What a playbook is run with: roles, collections, variables of groups and hosts, its environment."""
+    found: dict[str, t.Any] = {"environment": _environment(it)}
+    if is_local:
+        # Roles are named one by one, and found by the folder they are in.
+        named = _folders(it, "role_paths")
+        found["roles_path"] = list(dict.fromkeys(str(Path(role).parent) for role in named))
+        given = map(Path, _folders(it, "collection_paths"))
+        found["collections_path"] = [str(it.parent if it.name == "ansible_collections" else it) for it in given]
+        found.update({key: folder[0] for key in ("group_vars", "host_vars") if (folder := _folders(it, key))})
+        name = LOCAL_HOST
+    else:
+        found["roles_path"] = _folders(it, "roles_path")
+        found["collections_path"] = _folders(it, "collections_path")
+        for folder in _folders(it, "inventory_directory"):
+            beside = {key: Path(folder, key) for key in ("group_vars", "host_vars")}
+            found.update({key: str(path) for key, path in beside.items() if path.is_dir()})
+        name = it.values.get("host_alias") or "default"
+    if "host_vars" in found:
+        found["known_as"] = name
+    _check_requirements(it, found)
+    return {key: value for key, value in found.items() if value}
+
+
+def _folders(it: Provisioner, option: str) -> list[str]:
+    given = it.values.get(option) or []
+    names = given if isinstance(given, list) else given.split(os.pathsep)
+    places = [it.local(name, *((option, number) if given is names else (option,))) for number, name in enumerate(names)]
+    return [str(place) for place in places if place is not None]
+
+
+def _environment(it: Provisioner) -> dict[str, str]:
+    found = {}
+    for number, text in enumerate(it.values.get("ansible_env_vars") or []):
+        name, equals, value = text.partition("=")
+        if not equals or not re.fullmatch(r"\w+", name):
+            it.says(f"ansible_env_vars: {text!r} is not NAME=value.", "ansible_env_vars", number)
+        elif name in CONNECTING:
+            it.warnings.append(it.component.at("ansible_env_vars", number).says(f"{name} has no effect: {CONNECTED}."))
+        else:
+            found[name] = value
+    return found
+
+
+def _check_requirements(it: Provisioner, beside: t.Mapping[str, t.Any]) -> None:
+    """Packer installs what the file names; here it has to be there, as all else that a build needs."""
+    path = it.local(it.values["galaxy_file"], "galaxy_file") if it.values.get("galaxy_file") else None
+    if path is None:
+        return
+    roles, collections = beside.get("roles_path") or [], beside.get("collections_path") or []
+    try:
+        missing = missing_requirements(path, roles, collections)
+    except ValueError as exc:
+        it.says(f"galaxy_file: {exc}.", "galaxy_file")
+        return
+    commands = []
+    for kind, folders in (("role", roles), ("collection", collections)):
+        if any(it.startswith(f"the {kind} ") for it in missing):
+            commands.append(" ".join([f"ansible-galaxy {kind} install -r {path}", *(f"-p {it}" for it in folders[:1])]))
+    if missing:
+        verb = "is" if len(missing) == 1 else "are"
+        it.says(
+            f"galaxy_file: {', '.join(missing)} {verb} not installed. Before the build, run {' and '.join(commands)}.",
+            "galaxy_file",
+        )
 
 
 class _Arguments:
@@ -196,6 +266,12 @@ class _Arguments:
         self.variables: dict[str, t.Any] = {}
         self.tags: list[str] = []
         self.skip_tags: list[str] = []
+        self.files: list[str] = []
+
+    def keys(self) -> dict[str, t.Any]:
+        """Those that are keys of a step."""
+        given = {"tags": self.tags, "skip_tags": self.skip_tags, "vars_files": self.files}
+        return {key: value for key, value in given.items() if value}
 
     def read(self) -> _Arguments:
         """Take in all of them; what cannot be had is a mistake."""
@@ -233,12 +309,8 @@ class _Arguments:
 
     def _variables(self, text: str, at: int) -> None:
         if text.startswith("@"):
-            self.it.says(
-                "extra_arguments: files of variables (@file) are not supported; name them in vars_files of the "
-                "playbook.",
-                "extra_arguments",
-                at,
-            )
+            path = self.it.local(text[1:], "extra_arguments", at)
+            self.files += [str(path)] if path is not None else []
             return
         try:
             if text.lstrip().startswith("{"):

@@ -100,9 +100,20 @@ def _copy_task(step: Step, search: SearchPath) -> dict[str, t.Any]:
 def _playbook_task(step: Step, search: SearchPath) -> dict[str, t.Any]:
     found = None if has_template(step.value) else search.file(step.value)
     arguments = {"playbook": str(found or step.value), **step.extra}
+    for key in ("vars_files", "roles_path", "collections_path"):
+        if key in step.extra:
+            arguments[key] = [_found(search, name) for name in step.extra[key]]
+    for key in ("group_vars", "host_vars"):
+        if key in step.extra:
+            arguments[key] = _found(search, step.extra[key])
     if step.variables:
         arguments["variables"] = dict(step.variables)
     return {"bakehouse.images.image_playbook": arguments}
+
+
+def _found(search: SearchPath, name: str) -> str:
+    found = None if has_template(name) else search.file(name)
+    return str(found or name)
 
 
 def _actions_task(step: Step, search: SearchPath) -> dict[str, t.Any]:

@@ -106,8 +106,27 @@ class StepFileReader:
             self._add_tree(f"copy/{Path(source).name}", path)
 
     def _read_playbook_step(self, step: Step, where: str) -> None:
-        if not has_template(step.value):
-            self._add_task_file(step.value, where, self.search, refuse_ends=False)
+        for key in ("vars_files", "roles_path", "collections_path", "group_vars", "host_vars"):
+            named = step.extra.get(key) or []
+            for name in named if isinstance(named, list) else [named]:
+                self._read_beside(key, name, where)
+        if has_template(step.value):
+            return
+        usual = self.search
+        more = [folder for folder in map(usual.file, step.extra.get("roles_path") or []) if folder]
+        self.search = SearchPath(usual.folders, (*more, *usual.role_folders))
+        self._add_task_file(step.value, where, self.search, refuse_ends=False)
+        self.search = usual
+
+    def _read_beside(self, key: str, name: str, where: str) -> None:
+        """What a playbook is given. Of folders of roles, those that it names count; of collections, their versions."""
+        if has_template(name):
+            return
+        path = self.search.file(name)
+        if path is None:
+            self._miss(where, f"{key}: {name}", self.search)
+        elif key not in ("roles_path", "collections_path"):
+            self._add_tree(f"{key}/{path.name}", path)
 
     def _read_actions_step(self, step: Step, where: str) -> None:
         for action in read_actions(step.value, where).actions:

@@ -25,7 +25,17 @@ EXTRA_KEYS: dict[str, tuple[str, ...]] = {
     "tasks": (),
     "shell": ("executable", "chdir", "creates", "removes", "environment"),
     "copy": (),
-    "playbook": ("tags", "skip_tags"),
+    "playbook": (
+        "tags",
+        "skip_tags",
+        "environment",
+        "vars_files",
+        "roles_path",
+        "collections_path",
+        "group_vars",
+        "host_vars",
+        "known_as",
+    ),
     "actions": (),
 }
 
@@ -83,6 +93,7 @@ def _parse_step(number: int, item: t.Any) -> tuple[Step | None, list[str]]:
     kind = kinds[0]
     problems = _unknown_keys(where, kind, item)
     problems += _value_problems(where, kind, item[kind])
+    problems += _extra_problems(where, kind, item) if kind == "playbook" else []
     variables = item.get("vars") or {}
     if not isinstance(variables, dict):
         problems.append(f"{where}: vars must be a mapping of names to values, and is {_article(variables)}.")
@@ -163,6 +174,33 @@ def _value_problems(where: str, kind: str, value: t.Any) -> list[str]:
     if not is_right(value):
         return [f"{where}: {kind} must be {wanted}, and is {_article(value)}."]
     return read_actions(value, where).problems if kind == "actions" else []
+
+
+def _is_texts(value: t.Any) -> bool:
+    return isinstance(value, list) and all(map(_is_text, value))
+
+
+def _is_environment(value: t.Any) -> bool:
+    return isinstance(value, dict) and all(isinstance(it, (str, int, float)) for it in value.values())
+
+
+PLAYBOOK_RULES: dict[str, tuple[t.Callable[[t.Any], bool], str]] = {
+    "environment": (_is_environment, "a mapping of variables to texts"),
+    "vars_files": (_is_texts, "a list of files"),
+    "roles_path": (_is_texts, "a list of folders"),
+    "collections_path": (_is_texts, "a list of folders"),
+    "group_vars": (_is_text, "a folder"),
+    "host_vars": (_is_text, "a folder"),
+    "known_as": (_is_text, "a name"),
+}
+
+
+def _extra_problems(where: str, kind: str, item: dict[str, t.Any]) -> list[str]:
+    return [
+        f"{where}: {key} must be {wanted}, and is {_article(item[key])}."
+        for key, (is_right, wanted) in PLAYBOOK_RULES.items()
+        if key in item and not is_right(item[key])
+    ]
 
 
 def _conditions(when: t.Any) -> tuple[t.Any, ...]:

@@ -222,6 +222,72 @@ def test_playbooks(folder: Path) -> None:
     assert len([it for it in found.warnings if "has no effect" in it]) == 3
 
 
+def test_what_playbooks_are_run_with(folder: Path) -> None:
+    for name in ("collections", "own/group_vars", "own/host_vars", "own/db"):
+        (folder / name).mkdir(parents=True)
+    (folder / "more.yml").write_text("a: 1\n")
+    text = """
+  provisioner "ansible" {
+    playbook_file       = "site.yml"
+    roles_path          = "own:elsewhere"
+    collections_path    = "collections"
+    inventory_directory = "own"
+    ansible_env_vars    = ["ANSIBLE_FORKS=3", "ANSIBLE_HOST_KEY_CHECKING=False"]
+    extra_arguments     = ["-e", "@more.yml"]
+  }
+  provisioner "ansible-local" {
+    playbook_file    = "site.yml"
+    role_paths       = ["own/db", "elsewhere/db"]
+    collection_paths = ["collections"]
+    group_vars       = "own/group_vars"
+    host_vars        = "own/host_vars"
+  }
+"""
+    found = host(folder, steps=text)
+    assert found.problems == []
+    assert [it for it in found.warnings if "ANSIBLE_HOST_KEY_CHECKING has no effect" in it] != []
+    first, second = found.variables["bake_provision"]
+    beside = {
+        "roles_path": [str(folder / "own"), str(folder / "elsewhere")],
+        "collections_path": [str(folder / "collections")],
+        "group_vars": str(folder / "own/group_vars"),
+        "host_vars": str(folder / "own/host_vars"),
+    }
+    assert {key: first[key] for key in beside} == beside
+    assert {key: second[key] for key in beside} == beside
+    assert first["environment"] == {"ANSIBLE_FORKS": "3"}
+    assert first["vars_files"] == [str(folder / "more.yml")]
+    assert (first["known_as"], second["known_as"]) == ("default", "127.0.0.1")
+    assert parse_steps(found.variables["bake_provision"])[1] == []
+
+
+@pytest.mark.parametrize(
+    ("content", "missing"),
+    [
+        ("- src: https://git.example.com/web.git\n", ""),
+        ("roles:\n  - name: web\n    src: x.y\n  - geerling.nginx,1.0\n", "the role geerling.nginx is"),
+        (
+            "collections:\n  - bakehouse.images\n  - name: community.nothing\n    version: '1'\n",
+            "collection community.no",
+        ),
+        ("collections:\n  - name: https://git.example.com/x.git\n    type: git\n", ""),
+        (
+            "roles: [a, b]\n",
+            "the role a, the role b are not installed. Before the build, run ansible-galaxy role install -r",
+        ),
+        ("{", "galaxy_file: "),
+    ],
+)
+def test_what_a_galaxy_file_names_must_be_there(folder: Path, content: str, missing: str) -> None:
+    (folder / "own/web").mkdir(parents=True)
+    (folder / "requirements.yml").write_text(content)
+    text = (
+        'provisioner "ansible" {\nplaybook_file = "site.yml"\nroles_path = "own"\ngalaxy_file = "requirements.yml"\n}'
+    )
+    problems = host(folder, steps=text).problems
+    assert [missing in problem for problem in problems] == ([True] if missing else [])
+
+
 def test_local_playbooks_run_from_outside(folder: Path) -> None:
     text = """
   provisioner "ansible-local" {
@@ -326,16 +392,15 @@ def test_commands_after_the_build(folder: Path) -> None:
         ('"file" {\ncontent = "x"\ndestination = "/x"\ndirection = "download"\n}', "content is for uploads."),
         ('"file" {\nsource = "site"\ndestination = "/x"\ndirection = "up"\n}', "direction: this must be one of upload"),
         ('"ansible" {}', "ansible has a playbook_file."),
-        ('"ansible" {\nplaybook_file = "site.yml"\ngalaxy_file = "r.yml"\n}', "galaxy_file is not supported: run ansi"),
+        ('"ansible" {\nplaybook_file = "site.yml"\ngalaxy_file = "r.yml"\n}', "galaxy_file: r.yml was not found."),
+        ('"ansible" {\nplaybook_file = "site.yml"\nroles_path = "nowhere"\n}', "roles_path: nowhere was not found."),
+        ('"ansible" {\nplaybook_file = "site.yml"\nansible_env_vars = ["A"]\n}', "'A' is not NAME=value."),
+        ('"ansible-local" {\nplaybook_file = "site.yml"\ngroup_vars = "none"\n}', "group_vars: none was not found."),
         ('"ansible" {\nplaybook_file = "site.yml"\nextra_arguments = ["--forks", "3"]\n}', "--forks is not supported"),
-        ('"ansible" {\nplaybook_file = "site.yml"\nextra_arguments = ["-e", "@v.yml"]\n}', "files of variables (@file"),
+        ('"ansible" {\nplaybook_file = "site.yml"\nextra_arguments = ["-e", "@v.yml"]\n}', "v.yml was not found."),
         ('"ansible" {\nplaybook_file = "site.yml"\ngroups = ["a-b"]\n}', "groups: 'a-b' is no name for a group"),
         ('"ansible" {\nplaybook_file = "site.yml"\nmax_retries = 1\n}', "max_retries is not supported for playbooks."),
         ('"ansible-local" {\nplaybook_file = "local.yml"\n}', "local.yml has a play with 'hosts: localhost'"),
-        (
-            '"ansible-local" {\nplaybook_file = "site.yml"\nrole_paths = ["elsewhere/db"]\n}',
-            "role_paths: elsewhere/db is not in the folder of the playbook",
-        ),
         ('"powershell" {}', "provisioners of the type powershell are not supported. There are: ansible, ansible-local"),
     ],
 )  # fmt: skip

@@ -65,6 +65,28 @@ def test_a_playbook_gets_the_steps_variables(tmp_path: Path) -> None:
     }
 
 
+def test_what_a_playbook_is_run_with_is_found_beside_the_definition(tmp_path: Path) -> None:
+    for name in ("own", "own/group_vars", "own/host_vars"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "more.yml").touch()
+    own = {
+        "roles_path": ["own"],
+        "vars_files": ["more.yml"],
+        "group_vars": "own/group_vars",
+        "host_vars": "own/host_vars",
+    }
+    (task,) = compiled(tmp_path, {"playbook": "site.yml", "known_as": "db", "environment": {"A": "b"}, **own})
+    assert task["bakehouse.images.image_playbook"] == {
+        "playbook": "site.yml",
+        "roles_path": [f"{tmp_path}/own"],
+        "vars_files": [f"{tmp_path}/more.yml"],
+        "group_vars": f"{tmp_path}/own/group_vars",
+        "host_vars": f"{tmp_path}/own/host_vars",
+        "known_as": "db",
+        "environment": {"A": "b"},
+    }
+
+
 def test_actions_become_one_task_with_absolute_paths_and_text_that_is_no_template(tmp_path: Path) -> None:
     (tmp_path / "motd").write_text("hello")
     actions = [

@@ -112,6 +112,20 @@ def test_tasks_that_would_end_the_build_unnoticed_are_refused(project: Path, end
     assert f"'Leave' would end the build without cleaning up ({end})" in found.problems[0]
 
 
+def test_what_a_playbook_is_run_with_counts(project: Path) -> None:
+    (project / "own/db/tasks").mkdir(parents=True)
+    (project / "own/db/tasks/main.yml").write_text("- ansible.builtin.ping:\n")
+    (project / "own/group_vars").mkdir()
+    (project / "own/group_vars/all.yml").write_text("a: 1\n")
+    (project / "more.yml").write_text("b: 1\n")
+    (project / "own.yml").write_text("- hosts: all\n  roles: [db]\n")
+    step = {"playbook": "own.yml", "roles_path": ["own"], "group_vars": "own/group_vars", "vars_files": ["more.yml"]}
+    found = read(project, step)
+    assert found.problems == []
+    assert {"role/db/tasks/main.yml", "group_vars/group_vars/all.yml", "vars_files/more.yml"} <= set(found.digests)
+    assert "roles_path: nowhere was not found" in read(project, {**step, "roles_path": ["nowhere"]}).problems[0]
+
+
 def test_a_role_may_leave_itself_and_a_playbook_may_end_its_own_play(project: Path) -> None:
     (project / "roles/base/tasks/main.yml").write_text("- ansible.builtin.meta: end_role\n")
     assert read(project, {"role": "web"}, {"playbook": "site.yml"}).problems == []

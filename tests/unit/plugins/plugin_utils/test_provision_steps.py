@@ -53,6 +53,9 @@ def test_no_steps_are_fine() -> None:
         ({"actions": []}, "actions must be a list of actions, and is an empty list"),
         ({"actions": [{"type": "mkdri"}]}, "action 1: the type 'mkdri' is not known. Did you mean mkdir?"),
         ({"role": "web", "vars": ["a"]}, "vars must be a mapping"),
+        ({"playbook": "a.yml", "environment": ["A=b"]}, "environment must be a mapping of variables to texts"),
+        ({"playbook": "a.yml", "roles_path": "roles"}, "roles_path must be a list of folders, and is the text 'roles'"),
+        ({"playbook": "a.yml", "group_vars": ["a"]}, "group_vars must be a folder"),
         ({"role": "web", "when": [{"a": 1}]}, "when must be an expression"),
     ],
 )
