@@ -20,6 +20,7 @@ import yaml
 GROUP_OF_FRAGMENT = {
     "bakehouse.images._attributes.api": "aws",
     "amazon.aws.common.modules": "aws",
+    "bakehouse.images._outscale": "outscale",
 }
 
 

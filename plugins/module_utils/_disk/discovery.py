@@ -35,8 +35,12 @@ from ansible_collections.bakehouse.images.plugins.module_utils._wait import Cloc
 if t.TYPE_CHECKING:
     from ansible_collections.bakehouse.images.plugins.module_utils._run import Runner
 
-# How udev names the link of a volume's NVMe disk (and of its first namespace).
-BY_ID = re.compile(r"nvme-Amazon_Elastic_Block_Store_(vol-?[0-9a-f]+)(_1)?")
+# How udev names the link of a volume's NVMe disk (and of its first namespace), and of a virtio disk.
+BY_ID = re.compile(r"(?:nvme-Amazon_Elastic_Block_Store_|virtio-)(vol-?[0-9a-f]+)(_1)?")
+
+# How udev names the link of a SCSI disk of QEMU. On a VM of Outscale its serial is the name that the volume was
+# attached under, whatever the kernel calls the disk (github.com/outscale/osc-bsu-csi-driver, findDevicePath).
+SCSI_BY_ID = "scsi-0QEMU_QEMU_HARDDISK_sd"
 
 # A serial that is a volume's id: EC2's without the dash, others' with it.
 VOLUME_SERIAL = re.compile(r"vol-?[0-9a-f]{8,17}")
@@ -180,18 +184,38 @@ def find_device(host: Host, wanted: Wanted) -> Answer:
         answer = accept(host, wanted, links, "link")
         if answer.path:
             return answer
-        named = accept(host, wanted, names_of(host, wanted), "name")
+        named = by_name(host, wanted)
         return Answer(named.path, answer.reasons + named.reasons)
+    return by_name(host, wanted)
+
+
+def by_name(host: Host, wanted: Wanted) -> Answer:
+    """Look by the name that the volume was attached under: by the disk's serial, then as a node."""
+    linked = accept(host, wanted, scsi_links(host, wanted), "scsi")
+    if linked.path or scsi_links(host, wanted):
+        return linked
     return accept(host, wanted, names_of(host, wanted), "name")
 
 
+def scsi_links(host: Host, wanted: Wanted) -> t.List[str]:
+    """The link of the disk whose serial is the attachment's name, where there is one."""
+    name = re.match(r"(?:/dev/)?(?:sd|xvd|vd)([a-z]{1,2})\Z", wanted.device_name or "")
+    link = os.path.join(host.dev_root, "disk", "by-id", SCSI_BY_ID + name.group(1)) if name else ""
+    return [link] if link and os.path.lexists(link) else []
+
+
 def names_of(host: Host, wanted: Wanted) -> t.List[str]:
-    """The paths that an attachment's name may have become: Xen's block front end says xvd for sd."""
+    """The paths that an attachment's name may have become.
+
+    Xen's block front end says xvd for sd; a VM of Outscale may say sd, or vd, for xvd.
+    """
     if not wanted.device_name:
         return []
     name = os.path.basename(wanted.device_name)
-    xen = re.sub(r"^sd", "xvd", name)
-    return [os.path.join(host.dev_root, one) for one in dict.fromkeys([xen, name])]
+    names = [re.sub(r"^sd", "xvd", name), name]
+    if name.startswith("xvd"):
+        names += ["sd" + name[3:], "vd" + name[3:]]
+    return [os.path.join(host.dev_root, one) for one in dict.fromkeys(names)]
 
 
 def accept(host: Host, wanted: Wanted, paths: t.Sequence[str], how: str) -> Answer:
@@ -218,6 +242,8 @@ def objection(host: Host, wanted: Wanted, path: str, how: str) -> t.Optional[str
             return other
     if wanted.size_gib is not None and disk.size_bytes != wanted.size_gib * GIB:
         return "has %s, not %d GiB" % (show_size(disk.size_bytes), wanted.size_gib)
+    if how == "scsi" and not host.is_idle(path):
+        return "is in use"
     return name_objection(host, disk, path, wanted) if how == "name" else None
 
 

@@ -1,0 +1,237 @@
+# Copyright (c) 2026, the bakehouse.images authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: osc_snapshot
+short_description: Take, wait for, or delete the snapshot of a build's volume at Outscale
+version_added: 0.1.0
+description:
+  - Takes one snapshot of a volume for one build and waits until it is complete. A build is known by O(build_id),
+    which the snapshot carries as a token from its create call on, and as a tag from the call after that; running the
+    task again goes on waiting for the snapshot that is there.
+  - A snapshot that has failed is reported at once.
+extends_documentation_fragment:
+  - bakehouse.images._attributes
+  - bakehouse.images._outscale
+author: bakehouse.images maintainers (@bakehouse)
+attributes:
+  check_mode:
+    support: full
+  diff_mode:
+    support: full
+  idempotent:
+    support: full
+options:
+  state:
+    description:
+      - V(present) has a snapshot of the volume for the build, or waits for O(snapshot_id).
+      - V(absent) deletes O(snapshot_id), or all snapshots of the build O(build_id). A snapshot that is not there is
+        fine; one that an image uses is an error that names the image.
+    type: str
+    choices: [present, absent]
+    default: present
+  build_id:
+    description:
+      - The build that the snapshot belongs to, 16 hexadecimal digits. Required to take a snapshot.
+      - With O(state=absent) and O(snapshot_id), a snapshot of another build, or of none, is refused.
+    type: str
+  snapshot_id:
+    description: A snapshot that exists, to wait for or to delete.
+    type: str
+  volume_id:
+    description: The volume to take a snapshot of.
+    type: str
+  description:
+    description: The description of a new snapshot.
+    type: str
+  tags:
+    description: Further tags of the snapshot. Tags that are there already stay.
+    type: dict
+    default: {}
+
+  wait:
+    description: Whether to wait until the snapshot is complete.
+    type: bool
+    default: true
+  wait_timeout:
+    description: How many seconds to wait at most.
+    type: int
+    default: 21600
+  wait_delay:
+    description: How many seconds to let pass before Outscale is asked again, at first; the delay grows.
+    type: float
+    default: 1
+seealso:
+  - module: bakehouse.images.osc_volume
+  - module: bakehouse.images.osc_image
+"""
+
+EXAMPLES = r"""
+---
+- name: Take a snapshot of the build's volume
+  bakehouse.images.osc_snapshot:
+    build_id: 3f9c0a71d2b84e65
+    volume_id: "{{ created.volume.volume_id }}"
+    description: Root volume of the image web-2026-03
+  register: taken
+
+- name: Wait further for a snapshot that took too long
+  bakehouse.images.osc_snapshot:
+    snapshot_id: snap-06687767
+    wait_timeout: 36000
+"""
+
+RETURN = r"""
+snapshot:
+  description:
+    - The snapshot. With O(state=absent) the first one that was deleted, as it was before; null when there was none.
+  returned: success
+  type: dict
+  contains:
+    snapshot_id:
+      description: The id of the snapshot; null in check mode for a snapshot that would be taken.
+      returned: always
+      type: str
+      sample: snap-06687767
+    state:
+      description: The state, such as V(pending) or V(completed).
+      returned: always
+      type: str
+      sample: completed
+    progress:
+      description: How much is done, in percent.
+      returned: always
+      type: int
+      sample: 100
+    size_gib:
+      description: The size of the volume, in GiB.
+      returned: always
+      type: int
+      sample: 16
+    volume_id:
+      description: The volume it was taken of.
+      returned: always
+      type: str
+      sample: vol-049df611
+    description:
+      description: The description.
+      returned: always
+      type: str
+      sample: Root volume of the image web-2026-03
+    start_time:
+      description: When it was started.
+      returned: always
+      type: str
+      sample: "2026-03-01T10:05:00.000Z"
+    owner_id:
+      description: The account that owns it.
+      returned: always
+      type: str
+      sample: "123456789012"
+    permissions:
+      description: Who else may make volumes of it.
+      returned: always
+      type: dict
+      contains:
+        account_ids:
+          description: The accounts that may use it.
+          returned: always
+          type: list
+          elements: str
+          sample: ["123456789012"]
+        global_permission:
+          description: Whether everyone may.
+          returned: always
+          type: bool
+          sample: false
+    tags:
+      description: The tags.
+      returned: always
+      type: dict
+      sample: {"bakehouse:build-id": 3f9c0a71d2b84e65}
+    build_id:
+      description: The build that it is of. Empty for none.
+      returned: always
+      type: str
+      sample: 3f9c0a71d2b84e65
+actions:
+  description: What was done, or would be in check mode, in words.
+  returned: success
+  type: list
+  elements: str
+  sample: ["create a snapshot of volume vol-049df611"]
+"""
+
+import typing as t
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.bakehouse.images.plugins.module_utils._errors import BuildError
+from ansible_collections.bakehouse.images.plugins.module_utils._module import fail
+from ansible_collections.bakehouse.images.plugins.module_utils._outscale.api import argument_spec, connect
+from ansible_collections.bakehouse.images.plugins.module_utils._outscale.snapshot_plans import (
+    SnapshotPlan,
+    SnapshotRequest,
+    apply_present,
+    plan_absent,
+    plan_present,
+)
+from ansible_collections.bakehouse.images.plugins.module_utils._plan import apply_plan, plan_diff
+
+
+def own_options() -> t.Dict[str, t.Any]:
+    """The module's own options."""
+    return {
+        "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
+        "build_id": {"type": "str"},
+        "snapshot_id": {"type": "str"},
+        "volume_id": {"type": "str"},
+        "description": {"type": "str"},
+        "tags": {"type": "dict", "default": {}},
+        "wait": {"type": "bool", "default": True},
+        "wait_timeout": {"type": "int", "default": 21600},
+        "wait_delay": {"type": "float", "default": 1},
+    }
+
+
+def ensure(module: AnsibleModule) -> SnapshotPlan:
+    """Plan, and apply the plan unless in check mode."""
+    request = SnapshotRequest.from_params(module.params)
+    api = connect(module)
+    if module.params["state"] == "absent":
+        plan = plan_absent(api, request)
+        if not module.check_mode:
+            apply_plan(plan.operations)
+        return plan
+    plan = plan_present(api, request)
+    if not module.check_mode:
+        apply_present(plan, api, request)
+    return plan
+
+
+def main() -> None:
+    """Run the module."""
+    module = AnsibleModule(
+        argument_spec=argument_spec(**own_options()),
+        supports_check_mode=True,
+        required_if=[
+            ("state", "present", ("snapshot_id", "volume_id"), True),
+            ("state", "absent", ("build_id", "snapshot_id"), True),
+        ],
+    )
+    try:
+        plan = ensure(module)
+    except BuildError as exc:
+        fail(module, exc)
+    module.exit_json(
+        changed=bool(plan.operations),
+        snapshot=plan.snapshot.to_ansible() if plan.snapshot else None,
+        actions=[operation.describe() for operation in plan.operations],
+        diff=plan_diff(plan.before, plan.operations),
+    )
+
+
+if __name__ == "__main__":
+    main()
