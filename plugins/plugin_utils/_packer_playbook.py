@@ -205,8 +205,8 @@ def _beside(it: Provisioner, is_local: bool) -> dict[str, t.Any]:
     else:
         found["roles_path"] = _folders(it, "roles_path")
         found["collections_path"] = _folders(it, "collections_path")
-        for folder in _folders(it, "inventory_directory"):
-            beside = {key: Path(folder, key) for key in ("group_vars", "host_vars")}
+        for place in _folders(it, "inventory_directory"):
+            beside = {key: Path(place, key) for key in ("group_vars", "host_vars")}
             found.update({key: str(path) for key, path in beside.items() if path.is_dir()})
         name = it.values.get("host_alias") or "default"
     if "host_vars" in found:

@@ -41,7 +41,8 @@ def missing_requirements(
         content = yaml.safe_load(file.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as exc:
         raise ValueError(f"{file} cannot be read: {exc}") from exc
-    roles, collections = content or [], []
+    roles: list[t.Any] = [] if isinstance(content, dict) else content or []
+    collections: list[t.Any] = []
     if isinstance(content, dict):
         roles, collections = content.get("roles") or [], content.get("collections") or []
     role_folders = [*roles_path, *(SETTINGS.DEFAULT_ROLES_PATH or ())]

@@ -12,8 +12,9 @@ from pathlib import Path
 import pytest
 from ansible_collections.bakehouse.images.plugins.module_utils._errors import Invalid
 from ansible_collections.bakehouse.images.plugins.plugin_utils._packer_go import GoTemplates
-from ansible_collections.bakehouse.images.plugins.plugin_utils._packer_json import Located, is_json_template
+from ansible_collections.bakehouse.images.plugins.plugin_utils._packer_json import is_json_template
 from ansible_collections.bakehouse.images.plugins.plugin_utils._packer_late import late, to_variable
+from ansible_collections.bakehouse.images.plugins.plugin_utils._packer_located import Located
 from ansible_collections.bakehouse.images.plugins.plugin_utils._packer_model import Place
 
 from tests.unit.plugins.plugin_utils.packer_templates import BEGAN, hosts, read, write
