@@ -21,6 +21,7 @@ from ansible_collections.bakehouse.images.plugins.plugin_utils._janitor import (
     command_line_of,
     pipes_of,
 )
+from ansible_collections.bakehouse.images.plugins.plugin_utils._module_action import ACCESS_VARIABLE
 from ansible_collections.bakehouse.images.plugins.plugin_utils._untemplated import plain
 
 # Ansible's settings are attributes made when it starts, which no type checker sees.
@@ -70,7 +71,8 @@ class ActionModule(ActionBase):
             return result
         places = {name: plain(given[name]) for name in ("api_host", "build_hosts", "directories", "regions")}
         report = os.path.abspath(given["report"] + REPORT_ENDING) if given["report"] else ""
-        build = Build(plain(given["build_id"]), plain(given["image"]), places, given["timeout"], report)
+        access = plain(self._templar.template((task_vars or {}).get(ACCESS_VARIABLE)) or {})
+        build = Build(plain(given["build_id"]), plain(given["image"]), places, given["timeout"], report, access)
         owner = owner_of(os.getppid())
         # When the run has just ended, the parent of this worker is another process, which may never end.
         noted = Owner.from_text(given["owner"])

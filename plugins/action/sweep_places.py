@@ -10,7 +10,7 @@ import typing as t
 
 from ansible.plugins.action import ActionBase
 from ansible_collections.bakehouse.images.plugins.module_utils._errors import BuildError
-from ansible_collections.bakehouse.images.plugins.plugin_utils._sweep_places import places_of
+from ansible_collections.bakehouse.images.plugins.plugin_utils._sweep_places import Places, places_of, usual_calls
 
 NOWHERE = (
     "There is nowhere to look: the inventory has no image (a host with ansible_connection: bakehouse.images.chroot),"
@@ -29,16 +29,19 @@ class ActionModule(ActionBase):
         """Take what is given, and for the rest the inventory's."""
         result: dict[str, t.Any] = super().run(tmp, task_vars)
         names = ("build_hosts", "directories", "regions")
+        spec: dict[str, t.Any] = {name: {"type": "list", "elements": "str"} for name in names}
         _validation, given = self.validate_argument_spec(
-            argument_spec={name: {"type": "list", "elements": "str"} for name in names}
+            argument_spec={**spec, "own_access": {"type": "bool", "default": False}}
         )
         try:
-            places = places_of(task_vars or {})._asdict() if any(given[name] is None for name in names) else {}
+            places = places_of(task_vars or {}, given["regions"], own_access=given["own_access"])._asdict()
         except BuildError as exc:
-            return {**result, "failed": True, **exc.to_result()}
-        found = {name: places[name] if given[name] is None else given[name] for name in names}
+            if any(given[name] is None for name in names):
+                return {**result, "failed": True, **exc.to_result()}
+            places = Places([], [], given["regions"], usual_calls(given["regions"]))._asdict()
+        found = {name: places[name] if given[name] is None or name == "regions" else given[name] for name in names}
         if found["directories"] and not found["build_hosts"]:
             found["build_hosts"] = ["localhost"]
         if not found["build_hosts"] and not found["regions"]:
             return {**result, "failed": True, "msg": NOWHERE}
-        return {**result, "changed": False, **found}
+        return {**result, "changed": False, **found, "calls": places["calls"]}

@@ -20,7 +20,8 @@ options:
   _terms:
     description:
       - Expressions, such as V(var.token) or V(base64encode(var.token\)) for a template in HCL, and texts with templates
-        for one in JSON.
+        for one in JSON. Or C(secret_key@amazon-chroot.web), which is that option of an image; the same with
+        C(access_key), C(token) and C(mfa_code).
     type: list
     elements: str
     required: true
@@ -69,7 +70,7 @@ class LookupModule(LookupBase):
         options = {name: self.get_option(name) for name in OPTIONS}
         try:
             return [expression_value(path, term, options, time.time()) for term in terms]
-        except (BuildError, OSError) as exc:
+        except (BuildError, OSError, KeyError) as exc:
             raise AnsibleError(f"The value of {', '.join(terms)} in {path} cannot be had: {exc}") from exc
 
 

@@ -52,6 +52,17 @@ options:
         description: As O(bakehouse.images.ec2_source_image_info#module:include_deprecated).
         type: bool
         default: false
+  block_device_mappings:
+    description:
+      - Mappings that the image would be registered with, as
+        O(bakehouse.images.ec2_image#module:block_device_mappings). They are checked, with the snapshots that they name,
+        because EC2 would refuse them only after the build.
+    type: list
+    elements: dict
+    default: []
+  root_device_name:
+    description: The device among them that gets the build's own snapshot. By default that of O(source).
+    type: str
 seealso:
   - module: bakehouse.images.ec2_build
   - module: bakehouse.images.ec2_source_image_info
@@ -254,6 +265,7 @@ import typing as t
 
 from ansible_collections.bakehouse.images.plugins.module_utils._ec2.api import AnsibleAWSModule, connect
 from ansible_collections.bakehouse.images.plugins.module_utils._ec2.builds import find_build
+from ansible_collections.bakehouse.images.plugins.module_utils._ec2.mapping_checks import require_mappings
 from ansible_collections.bakehouse.images.plugins.module_utils._ec2.sources import (
     SourceRequest,
     find_source,
@@ -269,6 +281,8 @@ def argument_spec() -> t.Dict[str, t.Any]:
         "image_name": {"type": "str"},
         "build_id": {"type": "str"},
         "source": {"type": "dict", "options": source_argument_spec()},
+        "block_device_mappings": {"type": "list", "elements": "dict", "default": []},
+        "root_device_name": {"type": "str"},
     }
 
 
@@ -285,6 +299,12 @@ def main() -> None:
         api = connect(module)
         if source is not None:
             result["source_image"] = find_source(api, SourceRequest.from_params(source)).to_ansible()
+        require_mappings(
+            api,
+            module.params["block_device_mappings"],
+            root_device_name=module.params["root_device_name"],
+            source_root=result.get("source_image", {}).get("root_device_name"),
+        )
         result.update(find_build(api, image_name=image_name, build_id=build_id).to_ansible(image_name))
     except BuildError as exc:
         fail(module, exc)

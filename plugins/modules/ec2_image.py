@@ -102,7 +102,7 @@ options:
   block_device_mappings:
     description:
       - The mappings. They take the place of all mappings of the source image. The mapping of O(root_device_name) gets
-        O(snapshot_id).
+        O(snapshot_id). Where none is given for it, it is as without this option.
     type: list
     elements: dict
     suboptions:

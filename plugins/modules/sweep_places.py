@@ -38,6 +38,11 @@ options:
       - Regions of EC2.
     type: list
     elements: str
+  own_access:
+    description:
+      - Whether the caller says how AWS is called, in place of the inventory's images with their C(bake_aws_access).
+    type: bool
+    default: false
 seealso:
   - module: bakehouse.images.sweep_plan
 """
@@ -66,9 +71,21 @@ directories:
   elements: str
   sample: [/srv/images]
 regions:
-  description: The regions. V(default) stands for the one that the AWS settings name.
+  description:
+    - The regions. V(default) stands for the one that the AWS settings name. One that images call in different ways is
+      there once for each.
   returned: success
   type: list
   elements: str
   sample: [eu-west-1]
+calls:
+  description:
+    - For each of RV(regions) its C(region), and the C(image) of the inventory whose C(bake_aws_access) says how AWS is
+      called there. Empty where that is the usual way.
+  returned: success
+  type: dict
+  sample:
+    eu-west-1:
+      region: eu-west-1
+      image: ''
 """

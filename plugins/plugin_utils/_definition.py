@@ -157,7 +157,7 @@ def _render(known: Mapping[str, t.Any], template: Templater) -> tuple[dict[str, 
 def _check_types(options: Mapping[str, t.Any], values: dict[str, t.Any]) -> tuple[dict[str, t.Any], list[str]]:
     # "required" is left to the end: an option that could not be rendered is not missing.
     spec = {
-        name: {key: value for key, value in option.items() if key in ("type", "elements", "choices")}
+        name: {key: value for key, value in option.items() if key in ("type", "elements", "choices", "options")}
         for name, option in options.items()
         if name in values
     }

@@ -16,6 +16,10 @@ from __future__ import annotations
 import re
 import typing as t
 
+from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
+from ansible_collections.bakehouse.images.plugins.module_utils._ec2.access import ACCESS_SPEC, Access
+from ansible_collections.bakehouse.images.plugins.module_utils._ec2.block_devices import BlockDevice, mapping_problems
+
 IMAGE_NAME = re.compile(r"[A-Za-z0-9()\[\] ./\-'@_]{3,128}")
 IMAGE_ID = re.compile(r"ami-[0-9a-f]{8}([0-9a-f]{9})?")
 DEVICE_NAME = re.compile(r"/dev/(sd[b-z][a-z]?|xvd[b-z][a-z]?)")
@@ -34,6 +38,8 @@ def check(values: dict[str, t.Any], raw: dict[str, t.Any]) -> list[str]:
     problems = _check_names(values)
     problems += _check_volume(values)
     problems += _check_image(values)
+    problems += _check_mappings(values)
+    problems += _check_access(values.get("bake_aws_access"))
     problems += _check_instance(values)
     return problems
 
@@ -91,6 +97,39 @@ def _check_image(values: dict[str, t.Any]) -> list[str]:
     if values.get("bake_image_tpm_support") and values.get("bake_image_boot_mode") == "legacy-bios":
         problems.append("bake_image_tpm_support needs the boot mode uefi or uefi-preferred, not legacy-bios.")
     return problems
+
+
+def _check_mappings(values: dict[str, t.Any]) -> list[str]:
+    """What EC2 would only refuse when the build is done."""
+    mappings = values.get("bake_image_block_device_mappings")
+    if not isinstance(mappings, list) or not all(isinstance(one, dict) for one in mappings):
+        return []  # which has been said
+    root = values.get("bake_root_device_name")
+    try:
+        devices = [BlockDevice.from_params(one) for one in mappings]
+    except (TypeError, ValueError):
+        return []
+    named = any(device.device_name == root for device in devices)
+    problems = mapping_problems(devices, root if named else None)
+    if not root:
+        # One of them may be the source's root, which needs neither; that is looked at when the source is known.
+        problems = [problem for problem in problems if not problem.endswith("give snapshot_id or size_gib, or both.")]
+    size = values.get("bake_volume_size")
+    for device in devices:
+        if root and device.device_name == root and device.snapshot_id:
+            problems.append(f"{root}: its snapshot is the one that the build makes. Leave snapshot_id out.")
+        if root and device.device_name == root and device.size_gib not in (None, size):
+            problems.append(f"{root}: its size is that of the build's volume. Give bake_volume_size, not size_gib.")
+    return [f"bake_image_block_device_mappings: {problem}" for problem in problems]
+
+
+def _check_access(given: t.Any) -> list[str]:
+    if not given or not isinstance(given, dict):
+        return []
+    result = ArgumentSpecValidator({"access": ACCESS_SPEC}).validate({"access": given})
+    problems = [message.rstrip(".") + "." for message in result.error_messages]
+    problems = problems or Access.from_params(result.validated_parameters["access"]).problems()
+    return [f"bake_aws_access: {problem}" for problem in problems]
 
 
 def _check_instance(values: dict[str, t.Any]) -> list[str]:

@@ -24,6 +24,7 @@ from ansible_collections.bakehouse.images.plugins.plugin_utils._boot_check impor
 NOT_CONTENT = frozenset(
     {
         "bake_api_host",
+        "bake_aws_access",
         "bake_build_host",
         "bake_cache",
         "bake_build_hosts",

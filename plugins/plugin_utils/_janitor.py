@@ -81,6 +81,7 @@ class Build:
         places: what the role C(sweep) takes as its variables, without C(sweep_).
         timeout: how many seconds its cleanup may take.
         report: the path of a JSON file that says what was removed; empty for none.
+        access: how AWS is called, which may hold secrets.
     """
 
     build_id: str
@@ -88,6 +89,12 @@ class Build:
     places: Values
     timeout: float
     report: str = ""
+    access: Values = dataclasses.field(default_factory=dict, repr=False)
+
+    @property
+    def caller(self) -> tuple[str, str]:
+        """Where calls of the API are made, and how: a sweep does both in one way."""
+        return self.places["api_host"], json.dumps(self.access, sort_keys=True)
 
 
 class Janitor:
@@ -153,7 +160,7 @@ class Janitor:
         for number in range(SWEEPS):
             if number:
                 time.sleep(min(self.settings.settle_seconds, max(0.0, deadline - time.monotonic())))
-            found = [self._sweep(api_host, deadline) for api_host in sorted({one.places["api_host"] for one in builds})]
+            found = [self._sweep(caller, deadline) for caller in sorted({one.caller for one in builds})]
             reports += [report for report in found if report]
             # Twice, because what was on its way during the first sweep is seen by the second.
             if number and all(report is not None and not report["removed"] and not report["left"] for report in found):
@@ -162,18 +169,22 @@ class Janitor:
                 break
         self._sum_up(builds, reports, found)
 
-    def _sweep(self, api_host: str, deadline: float) -> Values | None:
+    def _sweep(self, caller: tuple[str, str], deadline: float) -> Values | None:
         """Run the sweep once; None when it did not come to its report."""
-        builds = [one for one in self.builds.values() if one.places["api_host"] == api_host]
+        builds = [one for one in self.builds.values() if one.caller == caller]
         with tempfile.TemporaryDirectory(prefix="bakehouse-") as folder:
             report = Path(folder) / "report.json"
             for name, secret in self.settings.files.items():
                 write_private(Path(folder) / name, secret)
             playbook = Path(folder) / "sweep.yml"
             write_private(playbook, json.dumps([self.settings.play]))
-            values = {**variables_of(builds, api_host), "sweep_report": str(report)}
+            values = {**variables_of(builds, caller[0]), "sweep_report": str(report)}
             command = [word.replace("{folder}", folder) for word in self.settings.command]
-            command += ["--extra-vars", json.dumps(values), str(playbook)]
+            command += ["--extra-vars", json.dumps(values)]
+            if builds[0].access:
+                write_private(Path(folder) / "access.json", json.dumps({"sweep_aws_access": builds[0].access}))
+                command += ["--extra-vars", f"@{folder}/access.json"]
+            command.append(str(playbook))
             self._run(command, deadline)
             with contextlib.suppress(OSError, ValueError):
                 content: Values = json.loads(report.read_text(encoding="utf-8"))

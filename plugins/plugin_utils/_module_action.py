@@ -20,6 +20,11 @@ from ansible.errors import AnsibleConnectionFailure
 from ansible.plugins.action.normal import ActionModule as NormalAction
 from ansible_collections.bakehouse.images.plugins.plugin_utils._controller_agent import use_agent
 
+# The image's variable that says how AWS is called, and the modules that take it as their option access: all of the
+# action group bakehouse.images.aws that have an action plugin.
+ACCESS_VARIABLE = "bake_aws_access"
+API_MODULES = ("bakehouse.images.ec2_", "bakehouse.images.ebs_")
+
 
 class ModuleAction(NormalAction):
     """The action of a module that the role delegates."""
@@ -27,6 +32,7 @@ class ModuleAction(NormalAction):
     def run(self, tmp: t.Any = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
         """Run the module; a machine that cannot be reached is a failed task."""
         use_agent(self._connection)
+        self._give_access(task_vars or {})
         try:
             result: dict[str, t.Any] = super().run(tmp, task_vars)
         except AnsibleConnectionFailure as exc:
@@ -34,6 +40,13 @@ class ModuleAction(NormalAction):
         if result.get("unreachable"):
             return unreachable_result(self._task.delegate_to, result.get("msg"))
         return result
+
+    def _give_access(self, variables: t.Mapping[str, t.Any]) -> None:
+        """Tell a module that calls AWS how to. In one place, so that no task of a build can do without it."""
+        if "access" not in self._task.args and str(self._task.resolved_action).startswith(API_MODULES):
+            access = self._templar.template(variables.get(ACCESS_VARIABLE))
+            if access:
+                self._task.args = {**self._task.args, "access": access}
 
 
 def unreachable_result(host: str | None, reason: t.Any) -> dict[str, t.Any]:
@@ -45,4 +58,4 @@ def unreachable_result(host: str | None, reason: t.Any) -> dict[str, t.Any]:
     }
 
 
-__all__ = ("ModuleAction", "unreachable_result")
+__all__ = ("ACCESS_VARIABLE", "API_MODULES", "ModuleAction", "unreachable_result")

@@ -16,17 +16,19 @@ import typing as t
 from pathlib import Path
 
 from ansible_collections.bakehouse.images.plugins.module_utils._errors import Invalid
+from ansible_collections.bakehouse.images.plugins.plugin_utils._packer_access import access_variables
 from ansible_collections.bakehouse.images.plugins.plugin_utils._packer_build_data import BUILD_DATA, COMMAND_DATA
+from ansible_collections.bakehouse.images.plugins.plugin_utils._packer_distribution import distribution_variables
 from ansible_collections.bakehouse.images.plugins.plugin_utils._packer_go import GoTemplates
 from ansible_collections.bakehouse.images.plugins.plugin_utils._packer_hcl_data import FoundImage
 from ansible_collections.bakehouse.images.plugins.plugin_utils._packer_late import late, quoted, without_secrets
+from ansible_collections.bakehouse.images.plugins.plugin_utils._packer_mappings import Mappings
 from ansible_collections.bakehouse.images.plugins.plugin_utils._packer_model import ImageBuild, Settings, Template
 from ansible_collections.bakehouse.images.plugins.plugin_utils._packer_option_rules import Rules
 from ansible_collections.bakehouse.images.plugins.plugin_utils._packer_options import OPTIONS, TOGETHER, read_options
 from ansible_collections.bakehouse.images.plugins.plugin_utils._packer_post import after_steps
 from ansible_collections.bakehouse.images.plugins.plugin_utils._packer_provisioner import LOOKUP, Surroundings
 from ansible_collections.bakehouse.images.plugins.plugin_utils._packer_provisioners import provisioner_steps
-from ansible_collections.bakehouse.images.plugins.plugin_utils._packer_root_mapping import root_mapping
 
 # What each option that is rendered when the build runs may use, beside what is known of every build.
 LATE_OPTIONS: dict[str, dict[str, str]] = {
@@ -49,8 +51,6 @@ LATE_OPTIONS: dict[str, dict[str, str]] = {
 }
 DEFAULT_MOUNT_PATH = re.compile(r"(/mnt/)?packer-amazon-chroot-volumes/\{\{\s*\.Device\s*\}\}")
 OWNER_FILTERS = ("owner-id", "owner-alias")
-POLLING = {"max_attempts": "AWS_MAX_ATTEMPTS", "delay_seconds": "AWS_POLL_DELAY_SECONDS"}
-DELAY = 15
 
 
 @dataclasses.dataclass
@@ -78,17 +78,21 @@ class HostMaker:
         self.template = template
         self.settings = settings
         self.began = began
-        self.secrets = {
-            value: f"{LOOKUP}, {quoted(expression)}, inventory={quoted(str(inventory))})"
-            for value, expression in template.secrets.items()
-        }
+        self.inventory = inventory
+        self.secrets = {value: self._lookup(expression) for value, expression in template.secrets.items()}
+
+    def _lookup(self, term: str) -> str:
+        return f"{LOOKUP}, {quoted(term)}, inventory={quoted(str(self.inventory))})"
 
     def make(self, build: ImageBuild) -> Host:
         """The host of one image, with every mistake that was found."""
         host = Host(build.name)
         go = GoTemplates(self.began, self.template.folder, self.template.user, None, build.source_name)
         values = self._options(build, go, host)
-        host.variables.update(_Variables(build, values, host, self.settings).all())
+        host.variables.update(_Variables(build, values, host).all())
+        host.variables.update(
+            access_variables(values, self.settings.environment, build_name=build.name, lookup=self._lookup)
+        )
         surroundings = Surroundings(
             go=go,
             secrets=self.secrets,
@@ -143,11 +147,10 @@ def _word(name: str) -> str:
 class _Variables:
     """The variables of the role that a source's options become."""
 
-    def __init__(self, build: ImageBuild, values: dict[str, t.Any], host: Host, settings: Settings) -> None:
+    def __init__(self, build: ImageBuild, values: dict[str, t.Any], host: Host) -> None:
         self.build = build
         self.values = values
         self.host = host
-        self.settings = settings
 
     def _problem(self, option: str, text: str) -> None:
         self.host.problems.append(self.build.source.at(option).says(text))
@@ -168,8 +171,13 @@ class _Variables:
         found.update(self._image())
         found.update(self._mounting())
         found.update(self._tags())
-        found.update(self._polling())
-        found.update(root_mapping(self.build.source, values, self.host.problems))
+        found.update(distribution_variables(values))
+        mappings = Mappings(self.build.source, values)
+        devices = mappings.all()
+        if devices:
+            found["bake_image_block_device_mappings"] = devices
+        self.host.problems += mappings.problems
+        self.host.warnings += mappings.warnings
         return found
 
     def _source(self) -> t.Any:
@@ -250,6 +258,7 @@ class _Variables:
         found = {}
         for variable, plural, single in (
             ("bake_image_tags", "tags", "tag"),
+            ("bake_snapshot_tags", "snapshot_tags", "snapshot_tag"),
             ("bake_volume_tags", "root_volume_tags", "root_volume_tag"),
         ):
             tags = dict(self.values.get(plural) or {})
@@ -257,17 +266,6 @@ class _Variables:
             if tags:
                 found[variable] = tags
         return found
-
-    def _polling(self) -> dict[str, t.Any]:
-        given = self.values.get("aws_polling") or {}
-        environment = self.settings.environment
-        numbers: dict[str, int] = {}
-        for name, variable in (*POLLING.items(), ("timeout", "AWS_TIMEOUT_SECONDS")):
-            text = str(given.get(name) or environment.get(variable) or "0")
-            numbers[name] = int(text) if text.isdigit() else 0
-        attempts = numbers["max_attempts"]
-        seconds = attempts * (numbers["delay_seconds"] or DELAY) if attempts else numbers["timeout"]
-        return {"bake_wait_timeout": seconds, "bake_snapshot_timeout": seconds} if seconds else {}
 
 
 __all__ = ("Host", "HostMaker")

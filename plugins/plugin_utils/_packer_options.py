@@ -27,10 +27,10 @@ from ansible_collections.bakehouse.images.plugins.plugin_utils._packer_values im
     kind_of,
 )
 
-LATER = "the role cannot do it yet"
-ACCESS = (
-    "credentials are taken from AWS's usual settings, such as AWS_PROFILE, AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY "
-    "in the environment, or module_defaults of group/bakehouse.images.aws"
+VAULT = (
+    "this collection does not speak with Vault. Put what `vault read aws/creds/NAME` gives into the environment, as "
+    "AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN, or look it up in the variable bake_aws_access, "
+    "for instance with community.hashi_vault"
 )
 
 
@@ -119,35 +119,33 @@ IMAGE = {
     "ami_name": Row(variable="bake_image_name"),
     "ami_description": Row(variable="bake_image_description"),
     "ami_virtualization_type": Row(variable="bake_image_virtualization_type", choices=("hvm", "paravirtual")),
-    "ami_users": Row("list", reason=LATER),
-    "ami_groups": Row("list", reason=LATER),
-    "ami_org_arns": Row("list", reason=LATER),
-    "ami_ou_arns": Row("list", reason=LATER),
-    "ami_product_codes": Row("list", reason=LATER),
-    "ami_regions": Row("list", reason=LATER),
-    "skip_region_validation": Row("bool", note="names of regions are not looked up beforehand"),
+    "ami_users": Row("list", TOGETHER),
+    "ami_groups": Row("list", TOGETHER),
+    "ami_org_arns": Row("list", TOGETHER),
+    "ami_ou_arns": Row("list", TOGETHER),
+    "ami_product_codes": Row("list", TOGETHER),
+    "ami_regions": Row("list", TOGETHER),
+    "skip_region_validation": Row("bool", note="each region is asked for the image's name before anything is created"),
     "tags": Row("map", TOGETHER),
     "tag": Row("blocks", TOGETHER, fields=KEY_AND_VALUE),
     "ena_support": Row("bool", TOGETHER),
     "sriov_support": Row("bool", TOGETHER),
     "force_deregister": Row("bool", "bake_replace"),
     "force_delete_snapshot": Row("bool", note="the snapshots of an image that is replaced are always deleted"),
-    "encrypt_boot": Row(
-        "bool", reason=LATER + "; root_volume_encrypt_boot encrypts the volume that the image is made from"
-    ),
-    "kms_key_id": Row(reason=LATER + "; root_volume_kms_key_id is the key of the volume that the image is made from"),
-    "region_kms_key_ids": Row("map", reason=LATER),
-    "skip_save_build_region": Row("bool", reason=LATER),
-    "snapshot_copy_duration_minutes": Row("int", reason=LATER),
+    "encrypt_boot": Row("bool", TOGETHER),
+    "kms_key_id": Row(variable=TOGETHER),
+    "region_kms_key_ids": Row("map", TOGETHER),
+    "skip_save_build_region": Row("bool", TOGETHER),
+    "snapshot_copy_duration_minutes": Row("int", TOGETHER),
     "imds_support": Row(variable=TOGETHER, choices=("v2.0",)),
-    "deprecate_at": Row(reason=LATER),
+    "deprecate_at": Row(variable=TOGETHER),
     "deregistration_protection": Row(
-        "block", reason=LATER, fields={"enabled": Row("bool"), "with_cooldown": Row("bool")}
+        "block", TOGETHER, fields={"enabled": Row("bool"), "with_cooldown": Row("bool")}
     ),
-    "snapshot_tags": Row("map", reason=LATER + "; the snapshot has the image's tags"),
-    "snapshot_tag": Row("blocks", reason=LATER + "; the snapshot has the image's tags", fields=KEY_AND_VALUE),
-    "snapshot_users": Row("list", reason=LATER),
-    "snapshot_groups": Row("list", reason=LATER),
+    "snapshot_tags": Row("map", TOGETHER),
+    "snapshot_tag": Row("blocks", TOGETHER, fields=KEY_AND_VALUE),
+    "snapshot_users": Row("list", TOGETHER),
+    "snapshot_groups": Row("list", TOGETHER),
 }
 
 ROLE_FIELDS = {
@@ -162,21 +160,21 @@ ROLE_FIELDS = {
 }
 
 CONNECTION = {
-    "access_key": Row(reason=ACCESS),
-    "secret_key": Row(reason=ACCESS),
-    "token": Row(reason=ACCESS),
-    "profile": Row(reason=ACCESS),
-    "shared_credentials_file": Row(reason=ACCESS),
+    "access_key": Row(variable=TOGETHER),
+    "secret_key": Row(variable=TOGETHER),
+    "token": Row(variable=TOGETHER),
+    "profile": Row(variable=TOGETHER),
+    "shared_credentials_file": Row(variable=TOGETHER),
     "region": Row(variable="bake_region"),
-    "mfa_code": Row(reason=ACCESS),
-    "assume_role": Row("block", reason=ACCESS, fields=ROLE_FIELDS),
+    "mfa_code": Row(variable=TOGETHER),
+    "assume_role": Row("block", TOGETHER, fields=ROLE_FIELDS),
     "vault_aws_engine": Row(
-        "block", reason=ACCESS, fields={name: Row() for name in ("name", "role_arn", "ttl", "engine_name")}
+        "block", reason=VAULT, fields={name: Row() for name in ("name", "role_arn", "ttl", "engine_name")}
     ),
-    "custom_endpoint_ec2": Row(reason="set AWS_ENDPOINT_URL_EC2 in the environment"),
-    "insecure_skip_tls_verify": Row("bool", reason=ACCESS.replace("credentials are", "this is")),
-    "max_retries": Row("int", reason=LATER),
-    "decode_authorization_messages": Row("bool", reason=LATER),
+    "custom_endpoint_ec2": Row(variable=TOGETHER),
+    "insecure_skip_tls_verify": Row("bool", TOGETHER),
+    "max_retries": Row("int", TOGETHER),
+    "decode_authorization_messages": Row("bool", TOGETHER),
     "skip_credential_validation": Row("bool", note="it has no effect with Packer's builder either"),
     "skip_metadata_api_check": Row("bool", note="it has no effect with Packer's builder either"),
     "aws_polling": Row("block", TOGETHER, fields={"max_attempts": Row("int"), "delay_seconds": Row("int")}),

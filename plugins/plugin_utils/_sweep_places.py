@@ -9,35 +9,48 @@
 
 from __future__ import annotations
 
+import json
 import os
 import typing as t
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from ansible_collections.bakehouse.images.plugins.plugin_utils._build_host_choice import CHROOT, members
+from ansible_collections.bakehouse.images.plugins.plugin_utils._module_action import ACCESS_VARIABLE
 
 # What stands for the region that the AWS settings name.
 DEFAULT_REGION = "default"
 
 
 class Places(t.NamedTuple):
-    """Build hosts, folders there, and regions."""
+    """Build hosts, folders there, and regions.
+
+    Attributes:
+        calls: for each region, as it is called in C(regions), its C(region), and the C(image) whose way to call AWS is
+            the one to take there; empty for the usual one. No secret is in it.
+    """
 
     build_hosts: list[str]
     directories: list[str]
     regions: list[str]
+    calls: dict[str, dict[str, str]]
 
 
-def places_of(variables: Mapping[str, t.Any]) -> Places:
+def places_of(
+    variables: Mapping[str, t.Any], regions: Sequence[str] | None = None, *, own_access: bool = False
+) -> Places:
     """The places of all images of the inventory.
 
     Args:
         variables: a host's variables, with C(groups) and C(hostvars).
+        regions: the regions to look at, in place of the images'.
+        own_access: the user says how AWS is called.
 
     Raises:
         Invalid: an image names build hosts that are not there.
     """
     hostvars = variables["hostvars"]
-    found = Places([], [], [])
+    found = Places([], [], [], {})
+    ways: dict[tuple[str, str], str] = {}
     for image in variables["groups"].get("all", ()):
         own = hostvars[image]
         if own.get("ansible_connection") != CHROOT:
@@ -47,8 +60,23 @@ def places_of(variables: Mapping[str, t.Any]) -> Places:
             folder = os.path.expanduser(str(own.get("bake_output_directory", "images")))
             found.directories.append(os.path.join(own.get("inventory_dir") or os.getcwd(), folder))
         elif own.get("bake_provider", "ec2") == "ec2":
-            found.regions.append(str(own.get("bake_region", DEFAULT_REGION)))
-    return Places(*(list(dict.fromkeys(one)) for one in found))
+            region = str(own.get("bake_region", DEFAULT_REGION))
+            access = {} if own_access else own.get(ACCESS_VARIABLE) or {}
+            ways.setdefault((region, json.dumps(access, sort_keys=True, default=str)), str(image) if access else "")
+    for region in regions if regions is not None else ():
+        if not any(region == one for one, _access in ways):
+            ways[region, ""] = ""
+    for (region, _access), image in ways.items():
+        if regions is None or region in regions:
+            where = region if region not in found.calls else f"{region} as {image or 'usual'}"
+            found.calls[where] = {"region": region, "image": image}
+    hosts, directories = (list(dict.fromkeys(one)) for one in (found.build_hosts, found.directories))
+    return Places(hosts, directories, list(found.calls), found.calls)
+
+
+def usual_calls(regions: Sequence[str]) -> dict[str, dict[str, str]]:
+    """C(calls) of regions that are called in the usual way."""
+    return {region: {"region": region, "image": ""} for region in regions}
 
 
 def _build_hosts(own: Mapping[str, t.Any], variables: Mapping[str, t.Any]) -> list[str]:
@@ -62,4 +90,4 @@ def _build_hosts(own: Mapping[str, t.Any], variables: Mapping[str, t.Any]) -> li
     return members(names, variables)
 
 
-__all__ = ("DEFAULT_REGION", "Places", "places_of")
+__all__ = ("DEFAULT_REGION", "Places", "places_of", "usual_calls")

@@ -22,6 +22,8 @@ display = Display()
 
 # A line at least this often, in seconds.
 PIECE_SECONDS = 30
+# What has not come in the first piece is not looked at as often in those that follow.
+LATER_DELAY_SECONDS = 5.0
 
 
 class WaitingAction(ModuleAction):
@@ -39,6 +41,8 @@ class WaitingAction(ModuleAction):
             while True:
                 piece = min(PIECE_SECONDS, limit - waited)
                 self._task.args = {**given, "wait_timeout": int(piece)}
+                if waited:
+                    self._task.args["wait_delay"] = max(float(given.get("wait_delay") or 0), LATER_DELAY_SECONDS)
                 result = super().run(tmp, task_vars)
                 waited += piece
                 if not result.get("timed_out") or waited >= limit:

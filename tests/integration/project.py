@@ -121,8 +121,8 @@ class Cloud:
         image = self.image(name)
         if image:
             self.ec2.deregister_image(ImageId=image["ImageId"])
-            for mapping in image["BlockDeviceMappings"]:
-                self.ec2.delete_snapshot(SnapshotId=mapping["Ebs"]["SnapshotId"])
+            for snapshot in _snapshots(image):
+                self.ec2.delete_snapshot(SnapshotId=snapshot)
 
     def leftovers(self) -> list[str]:
         """What no finished build leaves: volumes, and snapshots that no image uses.
@@ -130,7 +130,7 @@ class Cloud:
         A sandbox or a mount that is left keeps its volume busy, so it shows here too.
         """
         images = self.ec2.describe_images(Owners=["self"])["Images"]
-        used = {m["Ebs"]["SnapshotId"] for image in images for m in image["BlockDeviceMappings"] if "Ebs" in m}
+        used = {snapshot for image in images for snapshot in _snapshots(image)}
         snapshots = self.ec2.describe_snapshots(OwnerIds=["self"])["Snapshots"]
         left = [volume["VolumeId"] for volume in self.ec2.describe_volumes()["Volumes"] if _is_ours(volume)]
         left += [snapshot["SnapshotId"] for snapshot in snapshots if snapshot["SnapshotId"] not in used]
@@ -171,6 +171,12 @@ class Cloud:
                 yield mount_point
             finally:
                 run("umount", str(mount_point))
+
+
+def _snapshots(image: dict[str, t.Any]) -> list[str]:
+    """Of an image's volumes; one that is made empty has none."""
+    volumes = [mapping.get("Ebs", {}) for mapping in image["BlockDeviceMappings"]]
+    return [volume["SnapshotId"] for volume in volumes if "SnapshotId" in volume]
 
 
 def _is_ours(resource: dict[str, t.Any]) -> bool:

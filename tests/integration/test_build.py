@@ -56,6 +56,10 @@ def web(project: Project, source_ami: str) -> Project:
             "bake_source": source_ami,
             "bake_volume_size": 2,
             "bake_image_tags": {"Owner": "tests"},
+            "bake_image_block_device_mappings": [
+                {"device_name": "/dev/sdf", "size_gib": 3, "encrypted": True, "delete_on_termination": True},
+                {"device_name": "/dev/sdg", "virtual_name": "ephemeral0"},
+            ],
             "bake_provision": [
                 {"role": "app", "vars": {"greeting": "{{ 'good morning' | title }}"}},
                 {"shell": "cat /etc/greeting", "when": "ansible_facts.os_family == 'Debian'"},
@@ -83,7 +87,10 @@ def test_a_role_becomes_an_ami_and_nothing_else_is_left(
     assert {"bakehouse:build-id", "bakehouse:fingerprint", "bakehouse:image", "bakehouse:host"} <= tags.keys()
     assert image["ImdsSupport"] == "v2.0"
     assert image["EnaSupport"] is True
-    assert image["BlockDeviceMappings"][0]["Ebs"]["VolumeSize"] == 2
+    root, data, memory = image["BlockDeviceMappings"]
+    assert (root["DeviceName"], root["Ebs"]["VolumeSize"]) == (image["RootDeviceName"], 2)
+    assert (data["DeviceName"], data["Ebs"]["VolumeSize"], data["Ebs"]["Encrypted"]) == ("/dev/sdf", 3, True)
+    assert memory == {"DeviceName": "/dev/sdg", "VirtualName": "ephemeral0"}
     assert lab.api.calls("CreateTags") == [], "tags belong into the create calls"
 
     with cloud.mounted(image, tmp_path / "mnt") as root:

@@ -19,19 +19,22 @@ import os
 import typing as t
 
 from ansible_collections.amazon.aws.plugins.module_utils.botocore import boto3_conn, get_aws_connection_info
-from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
+from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule as AmazonModule
 from ansible_collections.amazon.aws.plugins.module_utils.tagging import (
     boto3_tag_list_to_ansible_dict,
     boto3_tag_specifications,
     compare_aws_tags,
 )
+from ansible_collections.bakehouse.images.plugins.module_utils._ec2 import sessions
+from ansible_collections.bakehouse.images.plugins.module_utils._ec2.access import ACCESS_SPEC, Access
 from ansible_collections.bakehouse.images.plugins.module_utils._ec2.errors import (
     OutcomeUnknown,
+    encoded_message,
     error_code,
     translate_client_error,
     translate_transport_error,
 )
-from ansible_collections.bakehouse.images.plugins.module_utils._errors import NotFound, Refused
+from ansible_collections.bakehouse.images.plugins.module_utils._errors import BuildError, Invalid, NotFound, Refused
 from ansible_collections.bakehouse.images.plugins.module_utils._wait import Clock, SystemClock, poll
 
 with contextlib.suppress(ImportError):  # AnsibleAWSModule says what is missing before anything here is called
@@ -46,6 +49,9 @@ CONNECT_TIMEOUT_SECONDS = 10
 BLOCK_TIMEOUT_SECONDS = 20
 # As many as may be asked for at the same time.
 BLOCK_CONNECTIONS = 64
+
+# How botocore calls what amazon.aws's options are called.
+_KEYS = {"access_key_id": "access_key", "secret_access_key": "secret_key", "session_token": "session_token"}
 
 # How long an id that a create call has just returned may be unknown elsewhere in EC2. AWS speaks of
 # "a few minutes" and wants the waits to grow:
@@ -62,12 +68,19 @@ class Ec2Api:
         client: a boto3 client for C(ec2).
         clock: lets tests wait without waiting.
         new_id_seconds: how long an id just made may stay unknown, see C(NEW_ID_SECONDS).
+        decode: makes readable what EC2 says in code where something is not allowed; None leaves it out.
     """
 
     def __init__(
-        self, client: t.Any, *, clock: t.Optional[Clock] = None, new_id_seconds: float = NEW_ID_SECONDS
+        self,
+        client: t.Any,
+        *,
+        clock: t.Optional[Clock] = None,
+        new_id_seconds: float = NEW_ID_SECONDS,
+        decode: t.Optional[t.Callable[[str], str]] = None,
     ) -> None:
         self.client = client
+        self.decode = decode
         self.clock: Clock = clock or SystemClock()
         self.new_id_seconds = new_id_seconds
         _limit_retries(client)
@@ -97,7 +110,9 @@ class Ec2Api:
         try:
             return t.cast("t.Dict[str, t.Any]", getattr(self.client, method)(**given))
         except botocore_errors.ClientError as exc:
-            raise translate_client_error(exc, doing, self.service) from exc
+            encoded = encoded_message(exc) if self.decode else None
+            decoded = self.decode(encoded) if self.decode and encoded else None
+            raise translate_client_error(exc, doing, self.service, decoded) from exc
         except botocore_errors.BotoCoreError as exc:
             raise translate_transport_error(exc, doing, str(self.client.meta.endpoint_url)) from exc
 
@@ -138,11 +153,19 @@ class Ec2Api:
         )[0]
 
 
+class AnsibleAWSModule(AmazonModule):  # type: ignore[misc]
+    """A module with amazon.aws's common options, and with C(access), which those have no words for."""
+
+    def __init__(self, **settings: t.Any) -> None:
+        spec = dict(settings.pop("argument_spec"), access=ACCESS_SPEC)
+        super().__init__(argument_spec=spec, **settings)
+
+
 class _Unconnected:
     """What amazon.aws's connection functions take for a module; it raises instead of exiting."""
 
-    def __init__(self, module: t.Any) -> None:
-        self.params = module.params
+    def __init__(self, module: t.Any, params: t.Mapping[str, t.Any]) -> None:
+        self.params = params
         self._name = module._name
 
     def fail_json(self, msg: str = "", **_result: t.Any) -> t.NoReturn:
@@ -158,39 +181,90 @@ def connect(module: AnsibleAWSModule, *, service: str = "ec2", region: t.Optiona
         region: another region than the module's.
 
     Raises:
-        Refused: there is no region, no such profile, or another setting that cannot be used.
+        Invalid: C(access) contradicts itself.
+        Refused: there is no region, no such profile, no role, or another setting that cannot be used.
     """
-    unconnected = _Unconnected(module)
-    own_region, endpoint, settings = get_aws_connection_info(unconnected)
-    region = region or own_region
-    if not region:
-        raise Refused(
-            "No AWS region is given.",
-            hint="Set region, AWS_REGION or AWS_DEFAULT_REGION, or a region in the profile.",
-        )
+    access = Access.from_params(module.params.get("access"))
+    problems = access.problems()
+    if problems:
+        raise Invalid(["access: " + problem for problem in problems])
+    connection = _Connection(module, access, region)
     # botocore reads a model of several MiB: a fifth of that time would go into looking for garbage in it.
     gc.disable()
     try:
-        client = boto3_conn(
-            unconnected,
-            conn_type="client",
-            resource=service,
-            region=region,
-            endpoint=endpoint,
-            config=_config(service),
-            **settings,
-        )
+        client = connection.client(service)
     finally:
         gc.enable()
-    return Ec2Api(client)
+    return Ec2Api(client, decode=connection.decode if access.decode_authorization_messages else None)
 
 
-def _config(service: str) -> t.Dict[str, t.Any]:
+class _Connection:
+    """Where and how a module calls AWS."""
+
+    def __init__(self, module: AnsibleAWSModule, access: Access, region: t.Optional[str]) -> None:
+        self.access = access
+        params = access.over(module.params)
+        source: t.Any = None
+        if access.needs_session:
+            keys = {"aws_" + name: params.get(old) or None for name, old in _KEYS.items()}
+            source = sessions.source_session(access, dict(keys, profile_name=params.get("profile") or None))
+            params["region"] = params.get("region") or source.get_config_variable("region")
+            # They are the session's by now, and amazon.aws need not find a profile of another file.
+            params.update(dict.fromkeys(("access_key", "secret_key", "session_token", "profile")))
+        self.unconnected = _Unconnected(module, params)
+        own_region, self.endpoint, self.settings = get_aws_connection_info(self.unconnected)
+        self.region = region or own_region
+        if not self.region:
+            raise Refused(
+                "No AWS region is given.",
+                hint="Set region, AWS_REGION or AWS_DEFAULT_REGION, or a region in the profile.",
+            )
+        self.session = (
+            sessions.assumed_session(access, source, region=self.region, verify=self.settings.get("verify"))
+            if source
+            else None
+        )
+
+    def client(self, service: str) -> t.Any:
+        """A client for a service."""
+        config = _config(service, self.access.max_retries)
+        # An endpoint of EC2 alone is none of the others'; STS is never asked at that of another service.
+        endpoint = None if service == "sts" or (self.access.endpoint_url and service != "ec2") else self.endpoint
+        if self.session is None:
+            return boto3_conn(
+                self.unconnected,
+                conn_type="client",
+                resource=service,
+                region=self.region,
+                endpoint=endpoint,
+                config=config,
+                **self.settings,
+            )
+        return self.session.create_client(
+            service,
+            region_name=self.region,
+            endpoint_url=endpoint,
+            verify=self.settings.get("verify"),
+            config=sessions.merged_config(config, self.settings.get("aws_config")),
+        )
+
+    def decode(self, encoded: str) -> str:
+        """What an encoded message says, as JSON; or why it cannot be had."""
+        try:
+            answer = self.client("sts").decode_authorization_message(EncodedMessage=encoded)
+        except (botocore_errors.ClientError, botocore_errors.BotoCoreError, BuildError) as exc:
+            return "It was not decoded: %s" % " ".join(str(exc).split())
+        return str(answer.get("DecodedMessage") or "")
+
+
+def _config(service: str, max_retries: t.Optional[int] = None) -> t.Dict[str, t.Any]:
     """Settings for botocore; the user's C(aws_config) is merged over them, the environment is respected."""
     retries: t.Dict[str, t.Any] = {}
     if "AWS_RETRY_MODE" not in os.environ:
         retries["mode"] = "standard"
-    if "AWS_MAX_ATTEMPTS" not in os.environ:
+    if max_retries is not None:
+        retries["total_max_attempts"] = max_retries + 1
+    elif "AWS_MAX_ATTEMPTS" not in os.environ:
         retries["total_max_attempts"] = ATTEMPTS
     config: t.Dict[str, t.Any] = {"retries": retries, "connect_timeout": CONNECT_TIMEOUT_SECONDS}
     if service == "ebs":

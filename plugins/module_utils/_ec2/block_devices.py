@@ -78,6 +78,7 @@ class BlockDevice:
         fields = cls.__dataclass_fields__
         given = {key: value for key, value in params.items() if key in fields and value is not None}
         given.setdefault("device_name", "")
+        given.update((key, int(given[key])) for key in ("size_gib", "iops", "throughput") if key in given)
         return cls(**given)
 
     @classmethod

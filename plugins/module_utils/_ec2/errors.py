@@ -10,6 +10,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import re
 import typing as t
 
@@ -58,7 +59,7 @@ _BUSY = {
 }
 _PERMISSION = re.compile(r"not authorized to perform: ([\w-]+:\w+)")
 _PRINCIPAL = re.compile(r"User: (\S+) is not authorized")
-_ENCODED = re.compile(r"\s*Encoded authorization failure message:.*", re.DOTALL)
+_ENCODED = re.compile(r"\s*Encoded authorization failure message:\s*(.*)", re.DOTALL)
 
 
 class OutcomeUnknown(BuildError):
@@ -70,18 +71,25 @@ def error_code(error: BaseException) -> str:
     return str(error.facts.get("error_code", "")) if isinstance(error, BuildError) else ""
 
 
-def translate_client_error(exc: t.Any, doing: str, service: str = "ec2") -> BuildError:
+def encoded_message(exc: t.Any) -> t.Optional[str]:
+    """What EC2 says in code about something that is not allowed; None when it does not."""
+    found = _ENCODED.search(str(exc.response.get("Error", {}).get("Message") or ""))
+    return found.group(1).strip() if found else None
+
+
+def translate_client_error(exc: t.Any, doing: str, service: str = "ec2", decoded: t.Optional[str] = None) -> BuildError:
     """An error answer of EC2 as one of ours: what was tried, what EC2 said, what to do.
 
     Args:
         service: as IAM names it before the colon of an action.
+        decoded: what the encoded part of the answer says, or why that is not known.
     """
     error = exc.response.get("Error", {})
     code = str(error.get("Code") or "")
     said = " ".join(_ENCODED.sub("", str(error.get("Message") or "")).split())
     facts = {"error_code": code, "operation": exc.operation_name}
     if code in _NOT_AUTHORIZED:
-        return _not_authorized(doing, said, "%s:%s" % (service, exc.operation_name), code)
+        return _not_authorized(doing, said, "%s:%s" % (service, exc.operation_name), code, _Decoded.read(decoded))
     message = "Cannot %s: %s (%s)." % (doing, said.rstrip(".") or "EC2 gave no reason", code or "no code")
     kind, hint = _kind(code)
     if kind is Invalid:
@@ -116,11 +124,37 @@ def _kind(code: str) -> t.Tuple[t.Type[BuildError], t.Optional[str]]:
     return BuildError, None
 
 
-def _not_authorized(doing: str, said: str, action: str, code: str) -> Refused:
+class _Decoded(t.NamedTuple):
+    """What DecodeAuthorizationMessage tells of a refusal."""
+
+    who: str = ""
+    permission: str = ""
+    sentence: str = ""
+
+    @classmethod
+    def read(cls, text: t.Optional[str]) -> _Decoded:
+        """From its answer; from any other text, that text."""
+        if not text:
+            return cls()
+        try:
+            told = json.loads(text)
+            context = told["context"]
+            why = "a statement denies it" if told.get("explicitDeny") else "no statement allows it"
+            named = [one.get("statementId") for one in told.get("matchedStatements", {}).get("items") or []]
+            statements = " (%s)" % ", ".join(map(str, filter(None, named))) if any(named) else ""
+            resource = str(context.get("resource") or "")
+            sentence = "Decoded: %s%s%s." % (why, statements, ", on " + resource if resource else "")
+            return cls(str(context.get("principal", {}).get("arn") or ""), str(context.get("action") or ""), sentence)
+        except (ValueError, LookupError, TypeError, AttributeError):
+            return cls(sentence=text)
+
+
+def _not_authorized(doing: str, said: str, action: str, code: str, decoded: _Decoded) -> Refused:
     named = _PERMISSION.search(said)
-    permission = named.group(1) if named else action
+    permission = named.group(1) if named else decoded.permission or action
     principal = _PRINCIPAL.search(said)
-    who = principal.group(1) if principal else "the credentials in use"
+    who = principal.group(1) if principal else decoded.who or "the credentials in use"
+    said = "%s %s" % (said, decoded.sentence) if decoded.sentence else said
     return Refused(
         "Cannot %s: %s may not do %s. EC2 said: %s" % (doing, who, permission, said),
         hint="Allow %s in the IAM policies that apply." % permission,
@@ -159,4 +193,4 @@ def translate_transport_error(exc: Exception, doing: str, endpoint: str) -> Buil
     return BuildError("Cannot %s: %s" % (doing, exc), error_code=name)
 
 
-__all__ = ("OutcomeUnknown", "error_code", "translate_client_error", "translate_transport_error")
+__all__ = ("OutcomeUnknown", "encoded_message", "error_code", "translate_client_error", "translate_transport_error")

@@ -169,6 +169,10 @@ def _devices(definition: Definition, root_name: str) -> t.Tuple[BlockDevice, ...
     inherited = [BlockDevice.from_params(one) for one in definition.source_image.get("block_device_mappings") or []]
     # EC2 tells the size of the old root; the new one has its snapshot's, which may be larger.
     inherited = [replace(one, size_gib=None) if one.device_name == root_name else one for one in inherited]
+    if own and not any(one.device_name == root_name for one in own):
+        # Those of further volumes only: the root's is as it would be without them.
+        own = [one for one in inherited if one.device_name == root_name] + own
+        own = own if own[0].device_name == root_name else [BlockDevice(root_name, volume_type=DEFAULT_ROOT_TYPE), *own]
     devices = own or inherited or [BlockDevice(root_name, volume_type=DEFAULT_ROOT_TYPE)]
     return tuple(_root(one, definition) if one.device_name == root_name and one.is_ebs else one for one in devices)
 

@@ -13,6 +13,8 @@ from __future__ import annotations
 import typing as t
 from dataclasses import dataclass
 
+from ansible_collections.bakehouse.images.plugins.module_utils._ec2.errors import error_code
+from ansible_collections.bakehouse.images.plugins.module_utils._errors import Busy
 from ansible_collections.bakehouse.images.plugins.module_utils._wait import Clock, poll
 
 T = t.TypeVar("T")
@@ -20,19 +22,27 @@ T = t.TypeVar("T")
 # How rarely a state is looked at after a while, unless the user wants to look even less often.
 MAX_DELAY_SECONDS = 15.0
 
+# What EC2 says when it is asked too often. botocore has asked again for about a minute by then; a wait has more time.
+THROTTLED = ("RequestLimitExceeded", "Throttling", "ThrottlingException", "RequestThrottled")
+
 
 @dataclass(frozen=True)
 class Waiting:
-    """How long to wait for a state, and how often to look; seconds."""
+    """How long to wait for a state, and how often to look; seconds.
+
+    C(most_seconds) is how rarely the user wants to look at most; None leaves that to what is waited for.
+    """
 
     enabled: bool = True
     timeout_seconds: float = 600
     delay_seconds: float = 1
+    most_seconds: t.Optional[float] = None
 
     @classmethod
     def from_params(cls, params: t.Mapping[str, t.Any]) -> Waiting:
         """From a module's options."""
-        return cls(params["wait"], params["wait_timeout"], params["wait_delay"])
+        most = (params.get("access") or {}).get("poll_delay")
+        return cls(params["wait"], params["wait_timeout"], params["wait_delay"], most)
 
     def until(
         self,
@@ -42,12 +52,25 @@ class Waiting:
         clock: t.Optional[Clock],
         max_delay_seconds: float = MAX_DELAY_SECONDS,
     ) -> T:
-        """Look, less often as time goes by, until there is something other than None. See poll."""
+        """Look, less often as time goes by, until there is something other than None. See poll.
+
+        That EC2 does not answer for being asked too often ends no wait.
+        """
+
+        def patient() -> t.Optional[T]:
+            try:
+                return probe()
+            except Busy as exc:
+                if error_code(exc) not in THROTTLED:
+                    raise
+                return None
+
+        most = self.most_seconds or max(max_delay_seconds, self.delay_seconds)
         return poll(
-            probe,
+            patient,
             timeout_seconds=self.timeout_seconds,
-            delay_seconds=self.delay_seconds,
-            max_delay_seconds=max(max_delay_seconds, self.delay_seconds),
+            delay_seconds=min(self.delay_seconds, most),
+            max_delay_seconds=most,
             on_timeout=on_timeout,
             clock=clock,
         )

@@ -189,3 +189,49 @@ def test_documented_defaults_are_the_roles_defaults() -> None:
         if "default" in option
     }
     assert documented == yaml.safe_load((ROLE / "defaults" / "main.yml").read_text())
+
+
+@pytest.mark.parametrize(
+    ("mapping", "said"),
+    [
+        ({"device_name": "/dev/sdf", "volume_type": "gp3", "iops": 1, "size_gib": 1}, "/dev/sdf: iops 1: a gp3"),
+        ({"device_name": "/dev/sdf", "virtual_name": "data"}, "/dev/sdf: virtual_name 'data' is not ephemeral0"),
+        ({"device_name": "/dev/sda1", "snapshot_id": "snap-1"}, "/dev/sda1: its snapshot is the one that the build"),
+        ({"device_name": "/dev/sda1", "size_gib": 3}, "/dev/sda1: its size is that of the build's volume."),
+        ({"device_name": "/dev/sdf"}, "/dev/sdf: give snapshot_id or size_gib, or both."),
+        ({"device_name": "/dev/sda1", "no_device": True}, "/dev/sda1: the root device must be an EBS volume."),
+    ],
+)
+def test_mappings_that_ec2_would_refuse_after_the_build(mapping: dict[str, t.Any], said: str) -> None:
+    problems = read(bake_root_device_name="/dev/sda1", bake_image_block_device_mappings=[mapping]).problems
+    assert [problem for problem in problems if said in problem], problems
+
+
+@pytest.mark.parametrize("mapping", [{"device_name": "/dev/sdf", "size": 3}, {"size_gib": 3}, {"iops": "many"}, 5])
+def test_mappings_of_another_form_are_mistakes_too(mapping: t.Any) -> None:
+    assert read(bake_image_block_device_mappings=[mapping]).problems != []
+
+
+def test_a_mapping_may_be_the_roots_that_only_the_source_knows() -> None:
+    mappings = [{"device_name": "/dev/xvda", "volume_type": "gp3"}, {"device_name": "/dev/sdf", "size_gib": "3"}]
+    assert read(bake_image_block_device_mappings=mappings).problems == []
+
+
+@pytest.mark.parametrize(
+    ("access", "said"),
+    [
+        ({"secret_key": "hidden"}, "bake_aws_access: secret_key is given without access_key."),
+        ({"secret_kei": "hidden"}, "bake_aws_access: "),
+        ({"max_retries": "hidden"}, "bake_aws_access: "),
+        ({"assume_role": {"role_arn": "x"}}, "bake_aws_access: assume_role: role_arn 'x' is not the ARN of a role."),
+        ({"poll_delay": 0}, "bake_aws_access: poll_delay is 0.0, and must be more than 0."),
+    ],
+)
+def test_how_aws_is_called_is_checked_before_it_is(access: dict[str, t.Any], said: str) -> None:
+    problems = read(bake_aws_access=access).problems
+    assert [problem for problem in problems if problem.startswith(said)], problems
+    assert read(bake_aws_access={"profile": "ci", "mfa_code": 123456}).problems == []
+
+
+def test_no_secret_is_in_what_is_said_of_a_secret() -> None:
+    assert "hidden" not in str(read(bake_aws_access={"secret_key": "hidden", "session_token": ["hidden"]}).problems)

@@ -12,10 +12,13 @@ from pathlib import Path
 import pytest
 import yaml
 from ansible_collections.bakehouse.images.plugins.plugin_utils._packer_options import OPTIONS, TOGETHER
+from ansible_collections.bakehouse.images.plugins.plugin_utils._packer_template import expression_value
 
 from tests.unit.plugins.plugin_utils.packer_templates import BUILD, SOURCE, host, hosts
 
 CHECKOUT = Path(__file__).resolve().parents[4]
+
+ROLE_ARN = "arn:aws:iam::123456789012:role/x"
 
 SCRATCH = """
 source "amazon-chroot" "web" {
@@ -85,6 +88,22 @@ source "amazon-chroot" "web" {
         ('access_key = ""', "bake_region", None),
         ("aws_polling {\nmax_attempts = 10\ndelay_seconds = 3\n}", "bake_snapshot_timeout", 30),
         ("aws_polling {\nmax_attempts = 10\n}", "bake_wait_timeout", 150),
+        ("aws_polling {\ndelay_seconds = 3\n}", "bake_aws_access", {"poll_delay": 3}),
+        ('profile = "ci"', "bake_aws_access", {"profile": "ci"}),
+        ('shared_credentials_file = "~/x"', "bake_aws_access", {"shared_credentials_file": "~/x"}),
+        ('custom_endpoint_ec2 = "http://x"', "bake_aws_access", {"endpoint_url": "http://x"}),
+        ("insecure_skip_tls_verify = true", "bake_aws_access", {"validate_certs": False}),
+        ("insecure_skip_tls_verify = false", "bake_aws_access", None),
+        ("max_retries = 3", "bake_aws_access", {"max_retries": 3}),
+        ("max_retries = 0", "bake_aws_access", None),
+        ("decode_authorization_messages = true", "bake_aws_access", {"decode_authorization_messages": True}),
+        (
+            f'assume_role {{\nrole_arn = "{ROLE_ARN}"\nduration_seconds = 900\ntags = {{ a = 1 }}\n}}',
+            "bake_aws_access",
+            {"assume_role": {"role_arn": ROLE_ARN, "duration_seconds": 900, "tags": {"a": "1"}}},
+        ),
+        ('assume_role {\nsession_name = "off"\n}', "bake_aws_access", None),
+        ("", "bake_aws_access", None),
         ("", "bake_generalize", False),
         ("", "bake_gather_facts", False),
     ],
@@ -102,6 +121,22 @@ def test_polling_settings_of_the_environment(tmp_path: Path) -> None:
     assert host(tmp_path, environment={"AWS_TIMEOUT_SECONDS": "9"}).variables["bake_wait_timeout"] == 9
     option = "aws_polling {\nmax_attempts = 10\n}"
     assert host(tmp_path, option, environment=given).variables["bake_wait_timeout"] == 50
+
+
+@pytest.mark.parametrize("name", ["access_key", "secret_key", "token", "mfa_code"])
+def test_secrets_of_the_builder_stay_in_the_template(tmp_path: Path, name: str) -> None:
+    text = SOURCE % 'access_key = "AKIA-{{build_name}}"\nsecret_key = "s3cret"\ntoken = var.t\nmfa_code = "654321"'
+    found = hosts(tmp_path, 'variable "t" {\n  default = "t0ken"\n}\n' + text + BUILD % "")["amazon-chroot.web"]
+    assert found.problems == []
+    assert not any(secret in str(found.variables) for secret in ("AKIA", "s3cret", "t0ken", "654321"))
+    access = found.variables["bake_aws_access"]
+    template = tmp_path / "web.pkr.hcl"
+    variable = {"token": "session_token"}.get(name, name)
+    term = f"{name}@amazon-chroot.web"
+    lookup = f"lookup('bakehouse.images.packer_value', '{term}', inventory='{template}')"
+    assert access[variable] == f"{{{{ {lookup} }}}}"
+    expected = {"access_key": "AKIA-web", "secret_key": "s3cret", "token": "t0ken", "mfa_code": "654321"}
+    assert expression_value(template, term, {}, 0) == expected[name]
 
 
 def test_the_source_is_an_id_or_what_a_filter_finds(tmp_path: Path) -> None:
@@ -132,6 +167,9 @@ def test_from_scratch_has_packers_defaults(tmp_path: Path) -> None:
         "bake_gather_facts": False,
         "bake_generalize": False,
         "bake_image_architecture": "x86_64",
+        "bake_image_block_device_mappings": [
+            {"device_name": "/dev/xvda", "volume_type": "gp3", "iops": 3000, "delete_on_termination": True}
+        ],
         "bake_image_ena_support": False,
         "bake_image_imds_support": "inherit",
         "bake_image_name": "web",
@@ -139,9 +177,8 @@ def test_from_scratch_has_packers_defaults(tmp_path: Path) -> None:
         "bake_pre_mount_commands": ["mkfs.ext4 {{ bake_device }}"],
         "bake_root_device_name": "/dev/xvda",
         "bake_source": {"scratch": {}},
-        "bake_volume_iops": 3000,
         "bake_volume_size": 4,
-        "bake_volume_type": "gp3",
+        "bake_volume_type": "gp2",
     }
 
 
@@ -275,25 +312,77 @@ def test_a_mount_path_that_nothing_counts_on_has_no_effect(tmp_path: Path) -> No
         assert (quiet.problems, quiet.warnings) == ([], [])
 
 
-def test_mappings_beside_the_root_cannot_be_had(tmp_path: Path) -> None:
-    text = SCRATCH % 'ami_block_device_mappings {\n  device_name = "/dev/sdb"\n}\nsource_ami = "ami-1"'
-    found = hosts(tmp_path, text + BUILD % "")["amazon-chroot.web"]
-    assert found.problems == [
-        "web.pkr.hcl, line 15: ami_block_device_mappings: /dev/sdb is not the root device, "
-        "and the role cannot do it yet."
-    ]
-    assert found.warnings == ["web.pkr.hcl, line 18: source_ami has no effect with from_scratch."]
+MAPPINGS = """
+root_device_name = "/dev/xvda"
+root_volume_size = 9
+ami_block_device_mappings {
+  device_name = "/dev/xvda"
+  snapshot_id = "snap-old"
+  volume_size = 4
+  encrypted   = true
+  volume_type = "gp3"
+  throughput  = 200
+}
+ami_block_device_mappings {
+  device_name           = "/dev/sdb"
+  volume_size           = 20
+  encrypted             = true
+  kms_key_id            = "alias/data"
+  delete_on_termination = true
+}
+ami_block_device_mappings {
+  device_name = "/dev/sdc"
+  snapshot_id = "snap-data"
+  encrypted   = true
+}
+ami_block_device_mappings {
+  device_name  = "/dev/sdd"
+  virtual_name = "ephemeral0"
+  volume_size  = 1
+}
+ami_block_device_mappings {
+  device_name  = "/dev/sde"
+  virtual_name = "data"
+  volume_size  = 1
+}
+ami_block_device_mappings {
+  device_name = "/dev/sdf"
+  no_device   = true
+}
+ami_block_device_mappings {
+  device_name        = "/dev/sdg"
+  omit_from_artifact = true
+}
+"""
 
 
-def test_mappings_in_place_of_the_sources_cannot_be_had(tmp_path: Path) -> None:
-    mapping = 'ami_block_device_mappings {\n  device_name = "/dev/xvda"\n}\n'
-    found = host(tmp_path, mapping + 'root_device_name = "/dev/xvda"\nroot_volume_size = 9')
-    assert found.problems == [
-        "web.pkr.hcl, line 5: ami_block_device_mappings is not supported with a source image, whose mappings are kept: "
-        "the role cannot do it yet."
+def test_mappings_take_the_place_of_the_sources(tmp_path: Path) -> None:
+    found = host(tmp_path, MAPPINGS)
+    assert found.problems == []
+    assert found.variables["bake_image_block_device_mappings"] == [
+        {"device_name": "/dev/xvda", "volume_type": "gp3", "throughput": 200, "delete_on_termination": False},
+        {"device_name": "/dev/sdb", "size_gib": 20, "encrypted": True, "delete_on_termination": True},
+        {"device_name": "/dev/sdc", "snapshot_id": "snap-data", "delete_on_termination": False},
+        {"device_name": "/dev/sdd", "virtual_name": "ephemeral0"},
+        {"device_name": "/dev/sde", "size_gib": 1, "delete_on_termination": False},
+        {"device_name": "/dev/sdf", "no_device": True},
     ]
     assert found.warnings == [
-        "web.pkr.hcl, line 5: ami_block_device_mappings replaces all mappings of the source image."
+        "web.pkr.hcl, line 8: ami_block_device_mappings replaces all mappings of the source image.",
+        "web.pkr.hcl, line 20: kms_key_id has no effect: EC2's images cannot name a key for a volume.",
+        "web.pkr.hcl, line 35: virtual_name has no effect: data is no instance store volume, ephemeral0 and on.",
+    ]
+
+
+def test_the_new_snapshot_must_be_used_somewhere(tmp_path: Path) -> None:
+    found = host(tmp_path, MAPPINGS.replace('root_device_name = "/dev/xvda"', 'root_device_name = "/dev/sda1"'))
+    assert found.problems == [
+        "web.pkr.hcl, line 8: ami_block_device_mappings: none is for /dev/sda1, so the new snapshot would be used "
+        "nowhere."
+    ]
+    omitted = MAPPINGS.replace('snapshot_id = "snap-old"', "omit_from_artifact = true")
+    assert host(tmp_path, omitted).problems == [
+        "web.pkr.hcl, line 10: ami_block_device_mappings: an image cannot be without its root device."
     ]
 
 

@@ -10,7 +10,7 @@ import typing as t
 
 import pytest
 from ansible_collections.bakehouse.images.plugins.module_utils._errors import Invalid
-from ansible_collections.bakehouse.images.plugins.plugin_utils._sweep_places import Places, places_of
+from ansible_collections.bakehouse.images.plugins.plugin_utils._sweep_places import Places, places_of, usual_calls
 
 CHROOT = {"ansible_connection": "bakehouse.images.chroot", "inventory_dir": "/inventory"}
 
@@ -21,11 +21,11 @@ def places(groups: dict[str, list[str]] | None = None, **hosts: dict[str, t.Any]
 
 
 def test_an_image_that_says_nothing_is_built_here_for_ec2() -> None:
-    assert places(web=CHROOT, db=CHROOT) == Places(["localhost"], [], ["default"])
+    assert places(web=CHROOT, db=CHROOT) == Places(["localhost"], [], ["default"], usual_calls(["default"]))
 
 
 def test_hosts_that_are_no_images_do_not_count() -> None:
-    assert places(builder={"bake_region": "eu-west-1"}) == Places([], [], [])
+    assert places(builder={"bake_region": "eu-west-1"}) == Places([], [], [], {})
 
 
 def test_places_of_all_images_are_put_together() -> None:
@@ -38,7 +38,32 @@ def test_places_of_all_images_are_put_together() -> None:
         b1={},
         b2={},
     )
-    assert found == Places(["b1", "b2", "localhost"], ["/srv/images", "/inventory/images"], ["eu-west-1", "us-east-1"])
+    regions = ["eu-west-1", "us-east-1"]
+    assert found == Places(
+        ["b1", "b2", "localhost"], ["/srv/images", "/inventory/images"], regions, usual_calls(regions)
+    )
+
+
+def test_a_region_is_looked_at_in_each_way_that_its_images_call_aws() -> None:
+    ci, other = {"bake_aws_access": {"secret_key": "s3cret"}}, {"bake_aws_access": {"profile": "other"}}
+    west = {**CHROOT, "bake_region": "eu-west-1"}
+    images = {"a": {**west, **ci}, "b": {**west, **ci}, "c": {**west, **other}, "d": west, "e": {**CHROOT, **other}}
+    found = places(**images)
+    assert found.calls == {
+        "eu-west-1": {"region": "eu-west-1", "image": "a"},
+        "eu-west-1 as c": {"region": "eu-west-1", "image": "c"},
+        "eu-west-1 as usual": {"region": "eu-west-1", "image": ""},
+        "default": {"region": "default", "image": "e"},
+    }
+    assert found.regions == list(found.calls)
+    assert "s3cret" not in str(found)
+    variables = {"groups": {"all": list(images)}, "hostvars": images}
+    given = places_of(variables, ["default", "us-east-1"])
+    assert given.calls == {
+        "default": {"region": "default", "image": "e"},
+        "us-east-1": {"region": "us-east-1", "image": ""},
+    }
+    assert places_of(variables, ["eu-west-1"], own_access=True).calls == usual_calls(["eu-west-1"])
 
 
 def test_build_hosts_that_are_not_there_are_a_mistake() -> None:

@@ -140,6 +140,15 @@ def test_own_mappings_replace_those_of_the_source_image_with_a_warning() -> None
     ]
 
 
+def test_mappings_of_further_volumes_leave_the_root_as_it_is() -> None:
+    data = [{"device_name": "/dev/sdf", "size_gib": 5}]
+    assert composed(source_image=SOURCE, block_device_mappings=data).devices == (
+        composed(source_image=SOURCE).devices[0],
+        BlockDevice("/dev/sdf", size_gib=5),
+    )
+    assert composed(block_device_mappings=data).devices == (composed().devices[0], BlockDevice("/dev/sdf", size_gib=5))
+
+
 def test_a_licence_in_the_source_image_is_warned_about() -> None:
     source = {**SOURCE, "usage_operation": "RunInstances:0010", "platform_details": "Red Hat Enterprise Linux"}
     warnings = compose(Definition(name="web", snapshot_id="snap-new", source_image=source), {}).warnings
