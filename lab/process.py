@@ -113,7 +113,7 @@ def _clear(files: LabFiles) -> None:
 def _spawn(files: LabFiles) -> int:
     reader, writer = os.pipe()
     code_root = str(Path(__file__).resolve().parent.parent)
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "MOTO_"))}
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "MOTO_", "OSC_"))}
     with open(files.log, "ab") as log, os.fdopen(reader) as answer:
         process = subprocess.Popen(
             [sys.executable, "-m", "lab", "serve", "--dir", str(files.folder), "--ready-fd", str(writer)],

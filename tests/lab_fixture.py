@@ -20,7 +20,8 @@ import pytest
 
 from lab.cli import read_env
 from lab.client import LabClient
-from lab.config import LabFiles
+from lab.config import OSC_ACCOUNT, LabFiles
+from tests.osc_client import OscClient
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 
@@ -73,9 +74,13 @@ class RunningLab:
             )
         return client
 
+    def osc(self, account: str = OSC_ACCOUNT) -> OscClient:
+        """A client of this lab's Outscale, as an account. It does not retry."""
+        return OscClient(self.env["OSC_ENDPOINT_API"], account)
+
     def environ(self, **more: str) -> dict[str, str]:
         """The environment for a command that is to use this lab."""
-        kept = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
+        kept = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "OSC_"))}
         return {**kept, **self.env, **more}
 
 

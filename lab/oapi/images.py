@@ -198,7 +198,7 @@ class Images:
     def read(self, request: Request) -> Answer:
         with self._cloud.lock:
             found = self._world.images_seen_by(request.where)
-            some, following = page(select(found, request.params, self._readers(request), "ReadImages"), request.params)
+            some, following = page(select(found, request.params, self.readers(request), "ReadImages"), request.params)
             return {"Images": [self.view(request, image) for image in some], **following}
 
     def view(self, request: Request, image: OscImage) -> Answer:
@@ -227,7 +227,7 @@ class Images:
             "TpmMandatory": image.tpm_mandatory,
         }
 
-    def _readers(self, request: Request) -> dict[str, Reader[OscImage]]:
+    def readers(self, request: Request) -> dict[str, Reader[OscImage]]:
         where = request.where
 
         def bsu(name: str) -> Reader[OscImage]:

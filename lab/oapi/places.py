@@ -18,6 +18,16 @@ REGIONS = ("ap-northeast-1", "cloudgouv-eu-west-1", OSC_REGION, "us-east-2", "us
 #: Quotas of volumes, snapshots and images ("About Your Account", Outscale user guide), as (name, maximum).
 QUOTAS = {"volume_limit": 250, "volume_size_limit": 25000, "snapshot_limit": 1000, "image_limit": 100}
 
+OWNER = {
+    "City": "Laboratory",
+    "CompanyName": "Lab",
+    "Country": "France",
+    "Email": "lab@example.com",
+    "FirstName": "Lab",
+    "LastName": "Lab",
+    "ZipCode": "00000",
+}
+
 
 class Places:
     """The calls that only look."""
@@ -37,8 +47,7 @@ class Places:
         }
 
     def accounts(self, request: Request) -> Answer:
-        account = {"AccountId": request.account, "Email": "lab@example.com", "CompanyName": "Lab", "Country": "France"}
-        return {"Accounts": [account]}
+        return {"Accounts": [{**OWNER, "AccountId": request.account, "CustomerId": "00000001"}]}
 
     def console_output(self, request: Request) -> Answer:
         vm = request.where.get_instance(request.params["VmId"])

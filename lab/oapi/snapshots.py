@@ -126,7 +126,7 @@ class Snapshots:
         with self._cloud.lock:
             filters = dict(request.params.get("Filters") or {})
             found = between(self._world.snapshots_seen_by(request.where), filters, lambda one: one.started)
-            chosen = select(found, {"Filters": filters}, self._readers(request), "ReadSnapshots")
+            chosen = select(found, {"Filters": filters}, self.readers(request), "ReadSnapshots")
             some, following = page(chosen, request.params)
             return {"Snapshots": [self.view(request, snapshot) for snapshot in some], **following}
 
@@ -148,7 +148,7 @@ class Snapshots:
             **({"ClientToken": token} if token else {}),
         }
 
-    def _readers(self, request: Request) -> dict[str, Reader[Snapshot]]:
+    def readers(self, request: Request) -> dict[str, Reader[Snapshot]]:
         where = request.where
         return {
             **tag_readers(lambda one: where.tags.get(one.id, {})),

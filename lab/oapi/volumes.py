@@ -98,7 +98,7 @@ class Volumes:
         with self._cloud.lock:
             visible = [volume for volume in request.where.volumes.values() if volume.timeline.visible]
             some, following = page(
-                select(visible, request.params, self._readers(request), "ReadVolumes"), request.params
+                select(visible, request.params, self.readers(request), "ReadVolumes"), request.params
             )
             return {"Volumes": [self.view(request, volume) for volume in some], **following}
 
@@ -139,7 +139,7 @@ class Volumes:
             **({"ClientToken": token} if token else {}),
         }
 
-    def _readers(self, request: Request) -> dict[str, Reader[Volume]]:
+    def readers(self, request: Request) -> dict[str, Reader[Volume]]:
         where = request.where
 
         def links(name: str) -> Reader[Volume]:
