@@ -141,9 +141,9 @@ build-newest: setup-test ## as root: one whole build with the newest Python here
 matrix: setup-test ## unit tests with every supported ansible-core, and with Python 3.8
 	@tools/matrix
 
-# Not part of "make test": it takes an hour. TORTURE_SEED=... repeats a run, TORTURE_MOMENTS=... says how many.
+# Not part of "make test": it takes hours. TORTURE_SEED=... repeats a run; docs/developing.md has what says how many.
 .PHONY: torture
-torture: setup-test ## as root: kill builds at every step and at random, sweep, and build again
+torture: setup-test ## as root: kill builds at every step and at random, let everything go wrong, build many at once
 	@$(IN_VENV) unshare --mount --propagation private python -m pytest tests/torture -x -rP
 
 .PHONY: clean

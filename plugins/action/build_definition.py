@@ -21,7 +21,7 @@ from ansible_collections.bakehouse.images.plugins.plugin_utils._definition impor
     read_definition,
 )
 from ansible_collections.bakehouse.images.plugins.plugin_utils._definition_digest import collection_version
-from ansible_collections.bakehouse.images.plugins.plugin_utils._fingerprint import definition_digest
+from ansible_collections.bakehouse.images.plugins.plugin_utils._fingerprint import chosen_tags, definition_digest
 from ansible_collections.bakehouse.images.plugins.plugin_utils._provision_files import StepFileReader
 from ansible_collections.bakehouse.images.plugins.plugin_utils._provision_search import SearchPath
 from ansible_collections.bakehouse.images.plugins.plugin_utils._provision_steps import parse_steps
@@ -63,7 +63,7 @@ class ActionModule(ActionBase):
         digest = definition_digest(
             definition=definition.raw,
             files=files.digests,
-            variables={name: plain(variables.get(name)) for name in listed},
+            variables={**{name: plain(variables.get(name)) for name in listed}, **chosen_tags(variables)},
             version=collection_version(),
         )
         return {

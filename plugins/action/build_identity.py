@@ -12,9 +12,10 @@ import typing as t
 
 from ansible.plugins.action import ActionBase
 from ansible_collections.bakehouse.images.plugins.module_utils._errors import Conflict
-from ansible_collections.bakehouse.images.plugins.module_utils._life import owner_of
+from ansible_collections.bakehouse.images.plugins.module_utils._life import judge, owner_of
 from ansible_collections.bakehouse.images.plugins.plugin_utils._build_decision import Wish, decide
 from ansible_collections.bakehouse.images.plugins.plugin_utils._fingerprint import fingerprint
+from ansible_collections.bakehouse.images.plugins.plugin_utils._resume import find_resumable
 
 BUILD_ID_BYTES = 8
 
@@ -38,6 +39,8 @@ class ActionModule(ActionBase):
                 "force": {"type": "bool", "default": False},
                 "cache": {"type": "str", "choices": ["fingerprint", "exists"], "default": "fingerprint"},
                 "parent_built": {"type": "bool", "default": False},
+                "snapshots": {"type": "list", "elements": "dict", "default": []},
+                "volumes": {"type": "list", "elements": "dict", "default": []},
             }
         )
         wanted = fingerprint(given["digest"], given["source"])
@@ -57,4 +60,8 @@ class ActionModule(ActionBase):
             made = decide(wish, given["images"])
         except Conflict as exc:
             return {**result, **identity, "failed": True, **exc.to_result()}
-        return {**result, **identity, "decision": made.decision, "reason": made.reason, "image": made.image}
+        resumed = None
+        if made.decision != "unchanged":
+            resumed = find_resumable(wanted, given["snapshots"], given["volumes"], judge)
+        identity.update(decision=made.decision, reason=made.reason, image=made.image)
+        return {**result, **identity, "resumed": resumed.to_ansible() if resumed else {}}

@@ -22,6 +22,9 @@ FINGERPRINT_TAG = "bakehouse:fingerprint"
 HOST_TAG = "bakehouse:host"
 # The process that the build lives and dies with, see _life.py. On what does not outlive a build.
 OWNER_TAG = "bakehouse:owner"
+# On the snapshot: what a build that goes on with it has to know of the image.
+ARCHITECTURE_TAG = "bakehouse:architecture"
+BOOT_MODE_TAG = "bakehouse:boot-mode"
 # On images that are made only to make others of them, and removed afterwards.
 INTERMEDIARY_TAG = "bakehouse:intermediary"
 # What images are made for, by their author: those of a family take one another's place over time.
@@ -94,6 +97,8 @@ def text_tags(given: t.Mapping[t.Any, t.Any]) -> t.Dict[str, str]:
 
 
 __all__ = (
+    "ARCHITECTURE_TAG",
+    "BOOT_MODE_TAG",
     "BUILD_ID_TAG",
     "EXPIRES_TAG",
     "FAMILY_TAG",

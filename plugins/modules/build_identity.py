@@ -71,6 +71,19 @@ options:
       - Whether the image's parent was built in this run.
     type: bool
     default: false
+  snapshots:
+    description:
+      - Snapshots that builds of this image have left, as M(bakehouse.images.ec2_build_info) returns them. One that has
+        this fingerprint, was made by a build that has ended, and whose volume is among O(volumes), can be gone on with.
+    type: list
+    elements: dict
+    default: []
+  volumes:
+    description:
+      - Volumes that builds of this image have left.
+    type: list
+    elements: dict
+    default: []
 seealso:
   - module: bakehouse.images.build_definition
   - module: bakehouse.images.ec2_build_info
@@ -120,4 +133,40 @@ image:
   type: dict
   sample:
     image_id: ami-0123456789abcdef0
+resumed:
+  description: The build that can be gone on with. Empty when there is none.
+  returned: success
+  type: dict
+  contains:
+    build_id:
+      description: Its id.
+      returned: when there is one
+      type: str
+      sample: 3f9c0a1b2c3d4e5f
+    snapshot_id:
+      description: Its snapshot, which is complete or will be.
+      returned: when there is one
+      type: str
+      sample: snap-066877671789bd71b
+    volume:
+      description: The volume that it was taken from.
+      returned: when there is one
+      type: dict
+      sample:
+        volume_id: vol-049df61146c4d7901
+    architecture:
+      description: The image's architecture, where that build has found it out.
+      returned: when there is one
+      type: str
+      sample: x86_64
+    boot_mode:
+      description: How the image can boot, where that build has found it out.
+      returned: when there is one
+      type: str
+      sample: uefi
+    reason:
+      description: Why, as a part of a sentence.
+      returned: when there is one
+      type: str
+      sample: the build 3f9c0a1b2c3d4e5f has left its snapshot, and process 4711 on ci-1 has ended
 """

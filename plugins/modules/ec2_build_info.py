@@ -155,6 +155,11 @@ snapshots:
       returned: always
       type: str
       sample: snap-066877671789bd71b
+    volume_id:
+      description: The volume that it was taken from, which may be gone.
+      returned: always
+      type: str
+      sample: vol-049df61146c4d7901
     progress:
       description: How much is done, in percent.
       returned: always
@@ -212,6 +217,16 @@ volumes:
       returned: always
       type: str
       sample: vol-049df61146c4d7901
+    size_gib:
+      description: The size.
+      returned: always
+      type: int
+      sample: 8
+    volume_type:
+      description: The type.
+      returned: always
+      type: str
+      sample: gp3
     attachments:
       description: Where it is attached, as RV(bakehouse.images.ec2_volume#module:volume.attachments).
       returned: always

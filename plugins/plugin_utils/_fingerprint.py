@@ -46,6 +46,7 @@ NOT_CONTENT = frozenset(
         "bake_output_directory",
         "bake_output_file",
         "bake_replace",
+        "bake_resume",
         "bake_snapshot_timeout",
         "bake_summary_file",
         "bake_volume_tags",
@@ -54,6 +55,12 @@ NOT_CONTENT = frozenset(
 )
 
 LENGTH = 32
+
+
+def chosen_tags(variables: t.Mapping[str, t.Any]) -> dict[str, list[str]]:
+    """What the command line says of tags, if anything: with steps left out, it is another image."""
+    run, skip = (sorted(variables.get(name) or ()) for name in ("ansible_run_tags", "ansible_skip_tags"))
+    return {**({"--tags": run} if run not in ([], ["all"]) else {}), **({"--skip-tags": skip} if skip else {})}
 
 
 def definition_digest(
@@ -109,4 +116,4 @@ def fingerprint(digest: str, source: str) -> str:
     return hashlib.sha256(f"{digest} {source}".encode()).hexdigest()[:LENGTH]
 
 
-__all__ = ("NOT_CONTENT", "definition_digest", "fingerprint")
+__all__ = ("NOT_CONTENT", "chosen_tags", "definition_digest", "fingerprint")

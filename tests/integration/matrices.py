@@ -6,6 +6,8 @@
 
 from __future__ import annotations
 
+import sys
+import typing as t
 from pathlib import Path
 
 from tests.integration.disks import loop_disk, mounted, unpack
@@ -39,6 +41,49 @@ def ec2_matrix(project: Project, cloud: Cloud, source_ami: str) -> Matrix:
         return [one["ImageId"] for one in cloud.ec2.describe_images(Owners=["self"], Filters=ours)["Images"]]
 
     return Matrix(project, build_ids, artifacts, cloud.leftovers)
+
+
+# A connection that does as "local" until a file is there.
+FLAKY = """
+import os
+from ansible.errors import AnsibleConnectionFailure
+from ansible.plugins.connection.local import Connection as LocalConnection
+DOCUMENTATION = "name: flaky\\nshort_description: the local machine, until a file is there\\ndescription: for a test"
+class Connection(LocalConnection):
+    transport = "flaky"
+    def exec_command(self, *args, **kwargs):
+        if os.path.exists(os.environ["FLAKY_FILE"]):
+            raise AnsibleConnectionFailure("gone")
+        return super().exec_command(*args, **kwargs)
+"""
+
+
+def flaky_build_host(project: Project, source_ami: str, **image: t.Any) -> Path:
+    """A project with one image, and a build host that cannot be reached as soon as the file returned is there."""
+    project.write("connections/flaky.py", FLAKY)
+    gone = project.folder / "gone"
+    project.env = {
+        **project.env,
+        "ANSIBLE_CONNECTION_PLUGINS": str(project.folder / "connections"),
+        "FLAKY_FILE": str(gone),
+    }
+    web = {
+        "bake_image_name": "web",
+        "bake_source": source_ami,
+        "bake_build_host": "builder",
+        "bake_gather_facts": False,
+        "bake_provision": PROVISION,
+        **image,
+    }
+    builder = {"ansible_connection": "flaky", "ansible_python_interpreter": sys.executable}
+    project.write(
+        "inventory.yml",
+        {
+            "images": {"vars": {"ansible_connection": "bakehouse.images.chroot"}, "hosts": {"web": web}},
+            "builders": {"hosts": {"builder": builder}},
+        },
+    )
+    return gone
 
 
 def local_matrix(folder: Path, tarball: Path) -> Matrix:

@@ -6,11 +6,11 @@
 
 from __future__ import annotations
 
-import sys
 import typing as t
 
 import pytest
 
+from tests.integration.matrices import flaky_build_host
 from tests.integration.project import DAEMON, Cloud, Project, daemons, host_state
 from tests.lab_fixture import RunningLab
 
@@ -40,6 +40,7 @@ KNOWN_BEFOREHAND: list[tuple[dict[str, t.Any], str]] = [
     ({"bake_provision": [{"rolle": "x"}]}, "Did you mean role?"),
     ({"bake_provision": [{"tasks": [{"meta": "end_host"}]}]}, "would end the build without cleaning up"),
     ({"bake_volume_type": "gp9"}, "bake_volume_type"),
+    ({"bake_manifest": "/proc/nowhere/web.json"}, "The manifest /proc/nowhere/web.json cannot be written"),
     ({"bake_copy_files": ["relative"]}, "must be an absolute path"),
 ]
 
@@ -210,21 +211,6 @@ def test_a_device_that_never_appears_is_waited_for_in_vain(web: Project, cloud: 
     assert cloud.leftovers() == []
 
 
-def test_a_snapshot_that_ends_in_error_is_reported_and_removed(web: Project, cloud: Cloud, lab: RunningLab) -> None:
-    lab.api.fault("CreateSnapshot", "fail")
-    ran = web.build()
-    assert ran.rc != 0
-    assert "snap-" in ran.output, ran
-    assert cloud.leftovers() == []
-
-
-def test_new_resources_that_are_not_found_yet_are_waited_for(web: Project, cloud: Cloud, lab: RunningLab) -> None:
-    lab.api.set(consistency_seconds=2)
-    ran = web.build()
-    assert ran.rc == 0, ran
-    cloud.forget("web")
-
-
 def test_waits_really_wait(web: Project, cloud: Cloud, lab: RunningLab) -> None:
     lab.api.set(volume_seconds=1, attach_seconds=1, detach_seconds=1, snapshot_seconds=2, image_seconds=1)
     ran = web.build()
@@ -232,43 +218,10 @@ def test_waits_really_wait(web: Project, cloud: Cloud, lab: RunningLab) -> None:
     cloud.forget("web")
 
 
-FLAKY = """
-import os
-from ansible.errors import AnsibleConnectionFailure
-from ansible.plugins.connection.local import Connection as LocalConnection
-DOCUMENTATION = "name: flaky\\nshort_description: the local machine, until a file is there\\ndescription: for a test"
-class Connection(LocalConnection):
-    transport = "flaky"
-    def exec_command(self, *args, **kwargs):
-        if os.path.exists(os.environ["FLAKY_FILE"]):
-            raise AnsibleConnectionFailure("gone")
-        return super().exec_command(*args, **kwargs)
-"""
-
-
 def test_a_build_host_that_goes_away_is_a_failure_with_cleanup(web: Project, cloud: Cloud, lab: RunningLab) -> None:
     """Ansible runs neither rescue nor always for an unreachable host: the volume must not stay behind."""
-    web.write("connections/flaky.py", FLAKY)
     gone = web.folder / "gone"
-    web.env = {
-        **web.env,
-        "ANSIBLE_CONNECTION_PLUGINS": str(web.folder / "connections"),
-        "FLAKY_FILE": str(gone),
-    }
-    image = {
-        "bake_image_name": "web",
-        "bake_source": _source(cloud),
-        "bake_build_host": "builder",
-        "bake_pre_mount_commands": [f"touch {gone}"],
-    }
-    builder = {"ansible_connection": "flaky", "ansible_python_interpreter": sys.executable}
-    web.write(
-        "inventory.yml",
-        {
-            "images": {"vars": {"ansible_connection": "bakehouse.images.chroot"}, "hosts": {"web": image}},
-            "builders": {"hosts": {"builder": builder}},
-        },
-    )
+    flaky_build_host(web, _source(cloud), bake_pre_mount_commands=[f"touch {gone}"])
     ran = web.build()
     assert ran.rc != 0
     assert "The machine builder cannot be reached: gone" in ran.output, ran
@@ -345,17 +298,56 @@ def test_an_inventory_without_images_is_refused(project: Project, cloud: Cloud) 
 
 def test_an_end_that_files_do_not_show_is_no_success(web: Project, cloud: Cloud) -> None:
     """A task file whose name is only known when it runs cannot be read beforehand."""
-    web.write("sly.yml", [{"ansible.builtin.meta": "end_host"}])
+    ends = ("end_host", "end_batch", "end_play")
+    for end in ends:
+        web.write(f"sly_{end}.yml", [{"ansible.builtin.meta": end}])
     web.images(
-        web={
-            "bake_image_name": "web",
-            "bake_source": _source(cloud),
-            "bake_provision": [{"tasks": "{{ inventory_dir }}/sly.yml"}],
+        **{
+            end: {
+                "bake_image_name": end,
+                "bake_source": _source(cloud),
+                "bake_gather_facts": False,
+                "bake_provision": [{"tasks": f"{{{{ inventory_dir }}}}/sly_{end}.yml"}],
+            }
+            for end in ends
         }
     )
     ran = web.build()
     assert ran.rc != 0, ran
-    assert "was ended before it had made one" in ran.output
+    for end in ends:
+        assert "was ended before it had made one" in said_of(ran.output, end), ran
+        assert cloud.image(end) is None
+    assert cloud.leftovers() == []
+
+
+@pytest.mark.parametrize("option", [("--skip-tags", "always"), ("--start-at-task", "Build the image")], ids=str)
+def test_options_that_leave_out_the_build_are_no_success(
+    web: Project, cloud: Cloud, lab: RunningLab, option: tuple[str, str]
+) -> None:
+    lab.api.clear_calls()
+    ran = web.build(*option)
+    assert ran.rc != 0, ran
+    assert "No image was built, because" in ran.output
+    assert_nothing_was_created(lab)
+
+
+def test_a_failure_that_ends_the_play_leaves_nothing(web: Project, cloud: Cloud) -> None:
+    """The first error is heard, handlers that are forced say why they cannot run, and the other build is undone."""
+    handlers = [{"name": "Late", "ansible.builtin.raw": "echo late"}]
+    play = {"hosts": "images", "gather_facts": False, "any_errors_fatal": True, "handlers": handlers}
+    web.write("own.yml", [{**play, "roles": ["bakehouse.images.bake"]}])
+    notify = {"ansible.builtin.raw": "true", "changed_when": True, "notify": "Late"}
+    fail = {"ansible.builtin.raw": "echo on purpose >&2; exit 5"}
+    good = {"bake_source": _source(cloud), "bake_gather_facts": False}
+    web.images(
+        failing={"bake_image_name": "failing", **good, "bake_provision": [{"tasks": [notify, fail]}]},
+        other={"bake_image_name": "other", **good, "bake_provision": [{"tasks": [notify, notify]}]},
+    )
+    ran = web.build("--force-handlers", playbook="own.yml")
+    assert ran.rc != 0, ran
+    assert "on purpose" in said_of(ran.output, "failing"), ran
+    assert "late" not in ran.output.split("RUNNING HANDLER")[-1].splitlines(), ran
+    assert [cloud.image(name) for name in ("failing", "other")] == [None, None]
     assert cloud.leftovers() == []
 
 

@@ -8,7 +8,20 @@ from __future__ import annotations
 
 from tests.integration.build_fixtures import _source_ami, cloud, project, source_ami
 from tests.integration.conftest import debian_tarball
+from tests.integration.sandbox.conftest import host, scratch, xfs_disk
 from tests.lab_fixture import _session_lab, lab
 from tests.leftovers import _nothing_left
 
-__all__ = ("_nothing_left", "_session_lab", "_source_ami", "cloud", "debian_tarball", "lab", "project", "source_ami")
+__all__ = (
+    "_nothing_left",
+    "_session_lab",
+    "_source_ami",
+    "cloud",
+    "debian_tarball",
+    "host",
+    "lab",
+    "project",
+    "scratch",
+    "source_ami",
+    "xfs_disk",
+)

@@ -12,7 +12,8 @@ import signal
 
 import pytest
 
-from tests.integration.killing import start_build
+from tests.integration.killing import STEPS, start_build, sweep
+from tests.integration.matrices import flaky_build_host
 from tests.integration.project import Cloud, Project, host_state
 from tests.waiting import eventually
 
@@ -60,3 +61,24 @@ def test_a_play_of_ones_own_that_ends_in_the_middle_is_cleaned_up(
     said = (project.folder / ".ansible/bakehouse/janitor.log").read_text()
     assert "has ended in the middle of: web (" in said
     assert cloud.leftovers() == []
+
+
+@pytest.mark.parametrize("step", STEPS)
+def test_a_build_host_that_goes_away_at_any_step_leaves_what_a_sweep_removes(
+    project: Project, cloud: Cloud, source_ami: str, step: str
+) -> None:
+    gone = flaky_build_host(project, source_ami)
+    with start_build(project) as build:
+        build.wait_for_step(step)
+        gone.touch()
+        build.process.wait(600)
+        # Late steps need no build host any more.
+        assert (build.process.returncode == 0) is (cloud.image("web") is not None)
+    gone.unlink()
+    swept = sweep(project)
+    assert swept.rc == 0, swept
+    assert cloud.leftovers() == []
+    assert project.build().rc == 0
+    assert cloud.image("web") is not None
+    assert cloud.leftovers() == []
+    cloud.forget("web")

@@ -63,13 +63,20 @@ class Leftovers:
         return {
             "images": [dict(_summary(one, image_name), image_id=one.image_id, name=one.name) for one in self.images],
             "snapshots": [
-                dict(_summary(one, image_name), snapshot_id=one.snapshot_id, progress=one.progress)
+                dict(
+                    _summary(one, image_name),
+                    snapshot_id=one.snapshot_id,
+                    volume_id=one.volume_id,
+                    progress=one.progress,
+                )
                 for one in self.snapshots
             ],
             "volumes": [
                 dict(
                     _summary(one, image_name),
                     volume_id=one.volume_id,
+                    size_gib=one.size_gib,
+                    volume_type=one.volume_type,
                     attachments=[attachment.to_ansible() for attachment in one.attachments],
                 )
                 for one in self.volumes

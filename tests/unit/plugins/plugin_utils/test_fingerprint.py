@@ -9,7 +9,11 @@ from __future__ import annotations
 import typing as t
 
 import pytest
-from ansible_collections.bakehouse.images.plugins.plugin_utils._fingerprint import definition_digest, fingerprint
+from ansible_collections.bakehouse.images.plugins.plugin_utils._fingerprint import (
+    chosen_tags,
+    definition_digest,
+    fingerprint,
+)
 
 BASE: dict[str, t.Any] = {
     "definition": {"bake_image_name": "web", "bake_provision": [{"role": "web"}]},
@@ -49,3 +53,15 @@ def test_the_source_counts() -> None:
 def test_how_and_where_to_build_does_not_count(name: str) -> None:
     changed = {**BASE["definition"], name: "something"}
     assert definition_digest(**{**BASE, "definition": changed}) == definition_digest(**BASE)
+
+
+@pytest.mark.parametrize(
+    ("variables", "counted"),
+    [
+        ({"ansible_run_tags": ("all",), "ansible_skip_tags": ()}, {}),
+        ({"ansible_run_tags": ["web", "db"], "ansible_skip_tags": []}, {"--tags": ["db", "web"]}),
+        ({"ansible_run_tags": ["all"], "ansible_skip_tags": ["slow"]}, {"--skip-tags": ["slow"]}),
+    ],
+)
+def test_tags_that_leave_out_steps_count(variables: dict[str, t.Any], counted: dict[str, t.Any]) -> None:
+    assert chosen_tags(variables) == counted
