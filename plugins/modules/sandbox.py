@@ -54,6 +54,23 @@ options:
     type: list
     elements: str
     default: []
+  mount_command:
+    description:
+      - A command, as shell text, that mounts the image's root in place of the sandbox's own way. It runs on this
+        machine as root, and gets C(-o) with each of O(mount_options), the device and a directory as further words.
+      - The device is the partition O(partition). When that is not given, it is the one on which a root file system is
+        found, and the whole device where none is.
+      - What it mounts in that directory, and below, is all that the image gets. The image's C(fstab) is not looked at,
+        and O(check) and O(trim) do nothing.
+    type: str
+    default: ""
+  unmount_command:
+    description:
+      - A command, as shell text, that unmounts what O(mount_command) has mounted. It gets the directory as its last
+        word. It runs when the sandbox is closed, when opening fails, and when what a killed build has left is removed.
+      - When only one of both commands is given, the other is C(mount), or C(umount --recursive).
+    type: str
+    default: ""
   chroot_mounts:
     description:
       - File systems to mount in the image, in place of the sandbox's own, as lists of three - type, source, target.
@@ -391,6 +408,8 @@ def argument_spec() -> t.Dict[str, t.Any]:
         "root": {"type": "path"},
         "partition": {"type": "int"},
         "mount_options": {"type": "list", "elements": "str", "default": []},
+        "mount_command": {"type": "str", "default": ""},
+        "unmount_command": {"type": "str", "default": ""},
         "chroot_mounts": {"type": "list", "elements": "list", "default": []},
         "copy_files": {"type": "list", "elements": "path"},
         "dev": {"type": "str", "choices": ["private", "host"], "default": "private"},
@@ -408,7 +427,7 @@ def argument_spec() -> t.Dict[str, t.Any]:
 def open_request(params: t.Mapping[str, t.Any]) -> OpenRequest:
     """The options as the core takes them."""
     copied = ["name", "device", "root", "partition", "dev", "user_namespace", "network", "on_not_done"]
-    copied += ["build_id", "owner", "expires"]
+    copied += ["build_id", "owner", "expires", "mount_command", "unmount_command"]
     return OpenRequest(
         mount_options=tuple(params["mount_options"]),
         chroot_mounts=tuple(params["chroot_mounts"]),

@@ -217,9 +217,7 @@ class _Variables:
         found: dict[str, t.Any] = {}
         for option, usual in (("mount_command", "mount"), ("unmount_command", "umount")):
             if values.get(option, usual) != usual:
-                self._problem(
-                    option, f"{option} is not supported. command_wrapper goes around commands on the build host."
-                )
+                found[f"bake_{option}"] = values[option]
         path = values.get("mount_path")
         if path and not DEFAULT_MOUNT_PATH.fullmatch(path):
             self._mount_path(path)

@@ -83,8 +83,9 @@ def assumed_session(access: Access, source: t.Any, *, region: str, verify: t.Any
     )
     assumed = botocore_credentials.DeferredRefreshableCredentials(fetcher.fetch_credentials, "assume-role")
     _load(lambda: assumed, "Cannot assume the role %s" % role.role_arn)
+    ready: t.Any = _Ready(assumed)
     session = botocore_session.Session()
-    session.register_component("credential_provider", botocore_credentials.CredentialResolver([_Ready(assumed)]))
+    session.register_component("credential_provider", botocore_credentials.CredentialResolver([ready]))
     return session
 
 

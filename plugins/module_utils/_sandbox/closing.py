@@ -21,6 +21,7 @@ from ansible_collections.bakehouse.images.plugins.module_utils import _inside as
 from ansible_collections.bakehouse.images.plugins.module_utils._errors import BuildError, Busy
 from ansible_collections.bakehouse.images.plugins.module_utils._sandbox import (
     checking,
+    custom_mount,
     lending,
     mounts,
     stand_ins,
@@ -95,8 +96,8 @@ def close_sandbox(
     with state.locked(name, state_dir):
         record = state.read_record(name, state_dir)
         if record is None:
-            return CloseReport(changed=False)
-        closing = _Closing(record, runner)
+            return CloseReport(changed=custom_mount.take_away(name, state_dir))
+        closing = _Closing(record, runner, state_dir)
         if state.is_alive(record):
             closing.end_processes()
             closing.give_back()
@@ -106,7 +107,9 @@ def close_sandbox(
             closing.end_holder()
         else:
             closing.repair()
-        closing.release()
+        # What is still mounted will not be let go of.
+        if closing.unmount():
+            closing.release()
         if check:
             closing.check()
         forget_agent(name)
@@ -125,8 +128,9 @@ def find_open(name: str, state_dir: str = state.STATE_DIR) -> t.List[str]:
 
 def clear_dead(record: state.SandboxRecord, *, runner: Runner, state_dir: str = state.STATE_DIR) -> None:
     """Take back what a sandbox left whose holder died, and forget it."""
-    closing = _Closing(record, runner)
+    closing = _Closing(record, runner, state_dir)
     closing.repair()
+    closing.unmount()
     forget_agent(record.name)
     state.remove_record(record.name, state_dir)
 
@@ -134,9 +138,10 @@ def clear_dead(record: state.SandboxRecord, *, runner: Runner, state_dir: str = 
 class _Closing:
     """The steps of closing. Each collects its errors, so that the next is done too."""
 
-    def __init__(self, record: state.SandboxRecord, runner: Runner) -> None:
+    def __init__(self, record: state.SandboxRecord, runner: Runner, state_dir: str) -> None:
         self.record = record
         self.runner = runner
+        self.state_dir = state_dir
         self.root = image_root(record)
         self.killed: t.List[Killed] = []
         self.not_done: t.Tuple[str, ...] = ()
@@ -199,6 +204,11 @@ class _Closing:
         self._try(self._wait_for_holder)
         if any(plain["replaced"] for plain in self.record.lent):
             self._try(lambda: _repair(self.record))
+
+    def unmount(self) -> bool:
+        """Have the user's own command take away what it has mounted; whether nothing of it is left."""
+        self._try(functools.partial(custom_mount.take_away, self.record.name, self.state_dir))
+        return self.record.name not in custom_mount.names(self.state_dir)
 
     def release(self) -> None:
         whole = (self.record.device,) if self.record.device else ()

@@ -17,7 +17,7 @@ import typing as t
 
 from ansible_collections.bakehouse.images.plugins.module_utils._errors import BuildError
 from ansible_collections.bakehouse.images.plugins.module_utils._leftovers import Leftover
-from ansible_collections.bakehouse.images.plugins.module_utils._sandbox import agent_state, state
+from ansible_collections.bakehouse.images.plugins.module_utils._sandbox import agent_state, custom_mount, state
 from ansible_collections.bakehouse.images.plugins.module_utils._sandbox.closing import close_sandbox
 from ansible_collections.bakehouse.images.plugins.module_utils._tags import build_id_problems
 
@@ -45,6 +45,18 @@ def find_sandboxes(state_dir: str = state.STATE_DIR) -> t.List[Leftover]:
                 ended=not alive,
             )
         )
+    return found + _half_opened(state_dir)
+
+
+def _half_opened(state_dir: str) -> t.List[Leftover]:
+    """Sandboxes whose opening was killed when the user's command had mounted, and nothing was noted yet."""
+    unnoted = [name for name in custom_mount.names(state_dir) if not os.path.exists(state.record_path(name, state_dir))]
+    found = []
+    for name in unnoted:
+        # Whoever is just opening or closing it has its lock.
+        with contextlib.suppress(BlockingIOError), state.locked(name, state_dir, wait=False):
+            if not os.path.exists(state.record_path(name, state_dir)):
+                found.append(Leftover("sandbox", name, _build_id(name), state="its opening was ended", ended=True))
     return found
 
 

@@ -25,6 +25,7 @@ from ansible_collections.bakehouse.images.plugins.module_utils._errors import (
 )
 from ansible_collections.bakehouse.images.plugins.module_utils._sandbox import (
     checking,
+    custom_mount,
     image_mounts,
     network,
     stand_ins,
@@ -59,6 +60,8 @@ class OpenRequest:
         root: path of a directory that holds a root file system.
         partition: number of the root's partition on C(device); None finds it.
         mount_options: for the root of C(device).
+        mount_command, unmount_command: shell text to mount the root of C(device) with, in place of the sandbox's own
+            way, and to unmount it; empty for that. See custom_mount.
         chroot_mounts: [type, source, target] each, in place of the sandbox's own mounts; none for those.
         copy_files: files of the build host that the image is lent; None for /etc/resolv.conf.
         dev: C(private), or C(host) for all devices of the build host.
@@ -76,6 +79,8 @@ class OpenRequest:
     root: t.Optional[str] = None
     partition: t.Optional[int] = None
     mount_options: t.Tuple[str, ...] = ()
+    mount_command: str = ""
+    unmount_command: str = ""
     chroot_mounts: t.Tuple[t.Sequence[str], ...] = ()
     copy_files: t.Optional[t.Tuple[str, ...]] = None
     dev: str = "private"
@@ -104,13 +109,14 @@ class OpenPlan:
     """What opening would do: nothing but return C(record), or start a holder with C(request); then C(record), if
     any, is what a dead holder has left.
 
-    C(partition) is the root's, as found.
+    C(partition) is the root's, as found. C(custom) mounts it, before the holder starts.
     """
 
     record: t.Optional[state.SandboxRecord]
     request: t.Optional[HolderRequest]
     partition: t.Optional[int] = None
     warnings: t.Tuple[str, ...] = ()
+    custom: t.Optional[custom_mount.CustomMount] = None
 
     @property
     def mounts(self) -> t.Tuple[Mount, ...]:
@@ -138,7 +144,7 @@ def open_sandbox(
             return _note_expiry(request, plan.record, state_dir)
         if plan.record:
             clear_dead(plan.record, runner=runner, state_dir=state_dir)
-        record = _start(request, plan, state_dir, python or sys.executable or "/usr/bin/python3")
+        record = _start_on(request, plan, state_dir, python or sys.executable or "/usr/bin/python3")
         return OpenResult(record, changed=True, mounts=plan.mounts, warnings=plan.warnings + _not_mounted(plan, record))
 
 
@@ -163,13 +169,7 @@ def _not_mounted(plan: OpenPlan, record: state.SandboxRecord) -> t.Tuple[str, ..
 def check_request(request: OpenRequest) -> None:
     """Raise what can be known to be wrong before anything is looked at."""
     state.check_name(request.name)
-    problems = []
-    if bool(request.device) == bool(request.root):
-        problems.append("Give exactly one of device and root.")
-    if request.root and request.partition is not None:
-        problems.append("partition belongs to device, not to root.")
-    if request.root and request.mount_options:
-        problems.append("mount_options belong to device, not to root: a directory is already mounted.")
+    problems = _root_problems(request)
     if request.dev not in ("private", "host"):
         problems.append("dev is private or host, not %r." % request.dev)
     if request.network not in network.CHOICES:
@@ -185,6 +185,19 @@ def check_request(request: OpenRequest) -> None:
         raise Refused("A sandbox can only be opened by root.", hint="Use become on the build host.")
 
 
+def _root_problems(request: OpenRequest) -> t.List[str]:
+    problems = []
+    if bool(request.device) == bool(request.root):
+        problems.append("Give exactly one of device and root.")
+    if request.root and request.partition is not None:
+        problems.append("partition belongs to device, not to root.")
+    if request.root and (request.mount_command or request.unmount_command):
+        problems.append("mount_command and unmount_command belong to device, not to root.")
+    if request.root and request.mount_options:
+        problems.append("mount_options belong to device, not to root: a directory is already mounted.")
+    return problems
+
+
 def plan_opening(request: OpenRequest, *, runner: Runner, state_dir: str = state.STATE_DIR) -> OpenPlan:
     """Look at what is there, and say what opening would do. Changes nothing."""
     known = state.read_record(request.name, state_dir)
@@ -197,8 +210,13 @@ def plan_opening(request: OpenRequest, *, runner: Runner, state_dir: str = state
     nodes: t.Tuple[BlockNode, ...] = ()
     warnings: t.Tuple[str, ...] = ()
     partition = None
+    custom = None
     if request.root:
         own: t.Tuple[Mount, ...] = (_directory_mount(request.root),)
+    elif request.mount_command or request.unmount_command:
+        custom, partition = _custom_mount(request, runner)
+        own = (Mount(custom_mount.mount_point(request.name, state_dir), "/", "rbind"),)
+        nodes = _nodes_of(request, runner)
     else:
         root = _find_root(request, runner)
         own, warnings = image_mounts.choose_image_mounts(root, request.mount_options)
@@ -217,7 +235,21 @@ def plan_opening(request: OpenRequest, *, runner: Runner, state_dir: str = state
         watch_pid=request.watch_pid,
         idle_seconds=request.idle_seconds,
     )
-    return OpenPlan(known, planned, partition, warnings)
+    return OpenPlan(known, planned, partition, warnings, custom)
+
+
+def _custom_mount(request: OpenRequest, runner: Runner) -> t.Tuple[custom_mount.CustomMount, t.Optional[int]]:
+    device = os.path.realpath(request.device or "")
+    source, partition = custom_mount.find_source(runner, device, request.partition)
+    mount_command = request.mount_command or custom_mount.DEFAULT_MOUNT
+    unmount_command = request.unmount_command or custom_mount.DEFAULT_UNMOUNT
+    return custom_mount.CustomMount(mount_command, unmount_command, source, request.mount_options), partition
+
+
+def _nodes_of(request: OpenRequest, runner: Runner) -> t.Tuple[BlockNode, ...]:
+    from ansible_collections.bakehouse.images.plugins.module_utils._disk.devices import read_device
+
+    return image_mounts.block_nodes(read_device(runner, os.path.realpath(request.device or "")))
 
 
 def _require_same_root(request: OpenRequest, known: state.SandboxRecord) -> None:
@@ -283,6 +315,21 @@ def _find_root(request: OpenRequest, runner: Runner) -> RootFilesystem:
     return find_root(runner, device, request.partition)
 
 
+def _start_on(request: OpenRequest, plan: OpenPlan, state_dir: str, python: str) -> state.SandboxRecord:
+    """Start the holder, on what the user's own command has mounted where there is one."""
+    if plan.custom is None:
+        return _start(request, plan, state_dir, python)
+    # What an opening that was killed has left under this name.
+    custom_mount.take_away(request.name, state_dir)
+    try:
+        custom_mount.make(plan.custom, request.name, state_dir)
+        return _start(request, plan, state_dir, python)
+    except BaseException:
+        with contextlib.suppress(BuildError):
+            custom_mount.take_away(request.name, state_dir)
+        raise
+
+
 def _start(request: OpenRequest, plan: OpenPlan, state_dir: str, python: str) -> state.SandboxRecord:
     if plan.request is None:
         raise BuildError("The plan for the sandbox %s is empty." % request.name)
@@ -319,7 +366,7 @@ def _record(request: OpenRequest, asked: HolderRequest, pid: int, facts: t.Mappi
         os_release=facts["os_release"],
         environment=environment,
         mounts=tuple(state.MountRecord(one.source, one.target, one.filesystem, one.options) for one in every),
-        devices=tuple(dict.fromkeys(one.source for one in asked.image_mounts)) if request.device else (),
+        devices=tuple(dict.fromkeys(one.source for one in asked.image_mounts if one.filesystem != "rbind")),
         lent=tuple(facts["lent"]),
         watch_pid=request.watch_pid,
         owner=request.owner,

@@ -227,8 +227,11 @@ def is_alive(record: SandboxRecord) -> bool:
 
 
 @contextlib.contextmanager
-def locked(name: str, state_dir: str = STATE_DIR) -> t.Iterator[None]:
+def locked(name: str, state_dir: str = STATE_DIR, *, wait: bool = True) -> t.Iterator[None]:
     """Hold the lock of the sandbox C(name): opening and closing it happen one at a time.
+
+    Args:
+        wait: for whoever has it; else BlockingIOError is raised.
 
     The kernel drops the lock with the process that holds it. The lock's file goes with the record, so whoever
     has waited makes sure that what it locked is still the file of that name.
@@ -238,7 +241,11 @@ def locked(name: str, state_dir: str = STATE_DIR) -> t.Iterator[None]:
     path = os.path.join(state_dir, name + ".lock")
     while True:
         handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        fcntl.flock(handle, fcntl.LOCK_EX)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(handle)
+            raise
         if is_file(handle, path):
             break
         os.close(handle)

@@ -70,6 +70,9 @@ source "amazon-chroot" "web" {
         ('mount_partition = "0"', "bake_root_partition", 0),
         ("mount_partition = 2", "bake_root_partition", 2),
         ('mount_options = ["nouuid"]', "bake_mount_options", ["nouuid"]),
+        ('mount_command = "sudo mount"', "bake_mount_command", "sudo mount"),
+        ('mount_command = "mount"', "bake_mount_command", None),
+        ('unmount_command = "sudo umount"', "bake_unmount_command", "sudo umount"),
         ('pre_mount_commands = ["a {{.Device}}"]', "bake_pre_mount_commands", ["a {{ bake_device }}"]),
         (
             'post_mount_commands = ["b {{.Device}} {{.MountPath}}"]',
@@ -242,7 +245,6 @@ def test_from_scratch_has_packers_defaults(tmp_path: Path) -> None:
         ("tags = [1]", "tags: this must be a map, and is a number."),
         ("assume_role {\n}\nassume_role {\n}", "assume_role: there can be one only."),
         ('mount_partition = "p1"', "mount_partition must be the number of a partition, or 0."),
-        ('mount_command = "sudo mount"', "mount_command is not supported. command_wrapper goes around"),
         ('ami_description = "{{.Devic}}"', "in {{.Devic}}: there is no .Devic"),
         ('pre_mount_commands = ["{{.MountPath}}"]', "there is no .MountPath"),
         ('source_ami_filter {\nfilters = { name = "x" }\n}\nsource_ami = ""', "source_ami_filter has no owners."),
