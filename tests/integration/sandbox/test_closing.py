@@ -14,7 +14,9 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.bakehouse.images.plugins.module_utils._disk.devices import is_busy
+from ansible_collections.bakehouse.images.plugins.module_utils._errors import Busy
 from ansible_collections.bakehouse.images.plugins.module_utils._sandbox import state
+from ansible_collections.bakehouse.images.plugins.module_utils._sandbox.checking import wait_until_free
 from ansible_collections.bakehouse.images.plugins.module_utils._sandbox.closing import CloseReport
 from ansible_collections.bakehouse.images.plugins.module_utils._sandbox.opening import OpenRequest, open_sandbox
 from ansible_collections.bakehouse.images.plugins.module_utils._sandbox.processes import sandbox_processes
@@ -60,6 +62,15 @@ def test_thirty_builds_leave_nothing(host: Host, xfs_disk: Disk) -> None:
         assert not state.is_alive(record)
         assert not is_busy(xfs_disk.path)
     assert all(one.ok for one in report.checked)
+
+
+def test_a_device_that_somebody_else_holds_is_said_to_be_in_use(xfs_disk: Disk, scratch: Path) -> None:
+    with (
+        mounted(scratch / "elsewhere", (xfs_disk.path, "/", "")),
+        pytest.raises(Busy, match="is still in use") as caught,
+    ):
+        wait_until_free(xfs_disk.path, 0)
+    assert "/proc/*/mountinfo' finds it" in str(caught.value)
 
 
 def test_closing_twice_and_opening_twice_change_nothing(host: Host, tree: Path) -> None:
