@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 import typing as t
 
@@ -17,6 +18,15 @@ from ansible_collections.bakehouse.images.plugins.plugin_utils._command_wrapper 
 from ansible_collections.bakehouse.images.plugins.plugin_utils._module_action import unreachable_result
 
 display = Display()
+
+MOUNT = {
+    "source": {"type": "path", "required": True},
+    "path": {"type": "path", "required": True},
+    "options": {"type": "list", "elements": "str", "default": []},
+}
+# What is said of the command that failed, on a line of its own.
+MARK = "host_commands: command %s failed"
+FAILED = re.compile(f"^{MARK % '([0-9]+)'}\n?", re.MULTILINE)
 
 
 class ActionModule(ActionBase):
@@ -31,6 +41,7 @@ class ActionModule(ActionBase):
             argument_spec={
                 "commands": {"type": "list", "elements": "str", "required": True},
                 "command_wrapper": {"type": "raw"},
+                "mount": {"type": "dict", "options": MOUNT},
             }
         )
         commands: list[str] = given["commands"]
@@ -41,7 +52,8 @@ class ActionModule(ActionBase):
         if self._task.check_mode:
             return {**result, "changed": bool(commands), "results": []}
         done: list[dict[str, t.Any]] = []
-        for number, command in enumerate(commands, start=1):
+        texts = [mounted(commands, **given["mount"])] if given["mount"] and commands else commands
+        for number, command in enumerate(texts, start=1):
             try:
                 ended = self._shell(command, wrapper, task_vars)
             except AnsibleConnectionFailure as exc:
@@ -52,7 +64,7 @@ class ActionModule(ActionBase):
                     **result,
                     "failed": True,
                     "results": done,
-                    "msg": _failure(number, len(commands), command, ended),
+                    "msg": _failure(number, commands, ended),
                 }
         return {**result, "changed": bool(done), "results": done}
 
@@ -68,6 +80,24 @@ class ActionModule(ActionBase):
         return ended
 
 
-def _failure(number: int, count: int, command: str, ended: dict[str, t.Any]) -> str:
+def mounted(commands: list[str], source: str, path: str, options: list[str]) -> str:
+    """One command that runs these where a file system is mounted for them alone."""
+    inner = "\n".join(
+        f"/bin/sh -c {shlex.quote(command)} || {{ rc=$?; echo '{MARK % number}' >&2; exit $rc; }}"
+        for number, command in enumerate(commands, start=1)
+    )
+    mount = shlex.join(["mount", *(word for option in options for word in ("-o", option)), source, path])
+    # Processes of their own, because one that is left would keep the file system busy.
+    alone = shlex.join(["unshare", "--pid", "--fork", "--kill-child", "--mount-proc", "/bin/sh", "-c", inner])
+    outer = f"{mount} || exit\n{alone}; rc=$?\numount --recursive {shlex.quote(path)} || exit\nexit $rc"
+    unshare = shlex.join(["unshare", "--mount", "--propagation", "private", "/bin/sh", "-c", outer])
+    folder = shlex.quote(path)
+    return f"mkdir -p {folder} || exit\n{unshare}; rc=$?\nrmdir {folder}\nexit $rc"
+
+
+def _failure(number: int, commands: list[str], ended: dict[str, t.Any]) -> str:
     said = (ended.get("stderr") or ended.get("stdout") or ended.get("msg") or "it printed nothing").strip()
-    return f"Command {number} of {count} failed with status {ended.get('rc')}: {command}\n{said}"
+    marked = FAILED.search(said)
+    if marked:
+        number, said = int(marked[1]), FAILED.sub("", said).strip()
+    return f"Command {number} of {len(commands)} failed with status {ended.get('rc')}: {commands[number - 1]}\n{said}"

@@ -43,6 +43,28 @@ options:
         V({command}) stands for it. It is what P(bakehouse.images.chroot#connection) takes under that name.
       - It goes around the shell that runs the command, so also around all parts of C(one && two).
     type: raw
+  mount:
+    description:
+      - A file system that is mounted while the commands run, for them alone. They run one after the other in mounts and processes
+        of their own; with the last of them what still runs ends, and the file system is unmounted.
+    type: dict
+    suboptions:
+      source:
+        description:
+          - The device.
+        type: path
+        required: true
+      path:
+        description:
+          - Where they find it. The folder is made, and removed afterwards.
+        type: path
+        required: true
+      options:
+        description:
+          - Each is given to C(mount) as C(-o).
+        type: list
+        elements: str
+        default: []
 seealso:
   - module: ansible.builtin.shell
 """
@@ -63,12 +85,22 @@ EXAMPLES = r"""
     command_wrapper: date >> /var/log/builds && ionice -c idle {command}
   delegate_to: "{{ bake_build_host }}"
   become: true
+
+- name: Fill a new file system
+  bakehouse.images.host_commands:
+    commands:
+      - debootstrap bookworm /run/new-root
+    mount:
+      source: /dev/nvme1n1p1
+      path: /run/new-root
+  delegate_to: "{{ bake_build_host }}"
+  become: true
 """
 
 RETURN = r"""
 ---
 results:
-  description: The commands that were run.
+  description: The commands that were run. With O(mount), all of them are one.
   returned: always
   type: list
   elements: dict

@@ -226,6 +226,8 @@ class _Variables:
                 found["bake_root_partition"] = int(values["mount_partition"])
             else:
                 self._problem("mount_partition", "mount_partition must be the number of a partition, or 0.")
+        elif values.get("from_scratch"):  # nothing is there yet to be found
+            found["bake_root_partition"] = 0 if values.get("ami_virtualization_type") == "paravirtual" else 1
         if values.get("chroot_mounts"):
             found["bake_chroot_mounts"] = values["chroot_mounts"]
         if values.get("copy_files"):

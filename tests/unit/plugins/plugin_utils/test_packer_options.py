@@ -179,6 +179,7 @@ def test_from_scratch_has_packers_defaults(tmp_path: Path) -> None:
         "bake_image_virtualization_type": "hvm",
         "bake_pre_mount_commands": ["mkfs.ext4 {{ bake_device }}"],
         "bake_root_device_name": "/dev/xvda",
+        "bake_root_partition": 1,
         "bake_source": {"scratch": {}},
         "bake_volume_size": 4,
         "bake_volume_type": "gp2",
