@@ -95,6 +95,7 @@ def converse(
             raise NotRun("the command is too long")
         source = stdin if isinstance(stdin, Replay) else io.BytesIO(stdin or b"")
         conversation = _Conversation(connection, encoded, source, stdout or io.BytesIO(), direct=direct)
+        conversation.is_payload = bool(request.interpreter)
         try:
             rc = conversation.hold()
         except protocol.ProtocolError as exc:
@@ -121,6 +122,8 @@ class _Conversation:
         self.out = out
         self.err = io.BytesIO()
         self.agent = ""
+        self.is_payload = False
+        self.known: frozenset[bytes] = frozenset()
         self.asked = False
         self.started = False
         self.rc: int | None = None
@@ -133,10 +136,11 @@ class _Conversation:
         while self.rc is None:
             poller.modify(self.connection, select.POLLIN | (select.POLLOUT if self._has_more() else 0))
             for _fd, event in poller.poll():
-                if event & select.POLLOUT:
-                    self._send()
+                # What the agent knows is heard before anything is sent, when it is there.
                 if event & ~select.POLLOUT:
                     self._receive()
+                if event & select.POLLOUT:
+                    self._send()
         return self.rc
 
     def _has_more(self) -> bool:
@@ -147,7 +151,7 @@ class _Conversation:
     def _send(self) -> None:
         if not self.rest and self.source:
             chunk = self.source.read(protocol.CHUNK_BYTES)
-            self.rest = memoryview(protocol.frame(protocol.INPUT if chunk else protocol.END_OF_INPUT, chunk))
+            self.rest = memoryview(self._frames_of(chunk) if chunk else protocol.frame(protocol.END_OF_INPUT))
             if not chunk:
                 self.source = None
         try:
@@ -158,6 +162,17 @@ class _Conversation:
         except OSError:
             # It has gone. What it said before that can still be read.
             self.rest, self.source = memoryview(b""), None
+
+    def _frames_of(self, chunk: bytes) -> bytes:
+        """Input, with its name in place of a long text that the agent knows."""
+        for found in protocol.LONG_TEXT.finditer(chunk) if self.is_payload and self.known else ():
+            name = protocol.name_of(found[1])
+            if name in self.known:
+                start, end = found.span(1)
+                before, after = chunk[:start], chunk[end:]
+                known = protocol.frame(protocol.INPUT, before) + protocol.frame(protocol.KNOWN, name)
+                return known + protocol.frame(protocol.INPUT, after)
+        return protocol.frame(protocol.INPUT, chunk)
 
     def _receive(self) -> None:
         try:
@@ -185,7 +200,9 @@ class _Conversation:
     def _take(self, kind: bytes, contents: bytes) -> None:
         if not self.started:
             if kind == protocol.HELLO and contents.startswith(b"%d " % protocol.VERSION):
-                self.agent = contents[:80].decode("ascii", "replace")
+                version, token, *known = contents.split(b" ")
+                self.agent = (version + b" " + token)[:80].decode("ascii", "replace")
+                self.known = frozenset(known)
                 return
             if kind == protocol.REFUSED:
                 raise _refusal(contents, self.agent)

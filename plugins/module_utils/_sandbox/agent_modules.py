@@ -40,8 +40,8 @@ import warnings
 import zipfile
 import zipimport
 
-# The zip file in a payload: the only text of that length in its alphabet.
-ZIP_TEXT = re.compile(rb"""["']([A-Za-z0-9+/]{400,}={0,2})["']""")
+from ansible_collections.bakehouse.images.plugins.module_utils._sandbox.agent_protocol import LONG_TEXT, name_of
+
 PLACEHOLDER = "bakehouse/the+text+of+the+zip+file"
 ZIP_NAME = re.compile(r"/ansible_[^/]+_payload_[^/]+/ansible_[^/]+_payload\.zip\Z")
 
@@ -66,12 +66,14 @@ class CodeCache:
 
     Args:
         codes: code by key; a key is the hash of a file's name and contents.
-        listings: by the hash of a zip file's text, the keys of its Python files by their names.
+        listings: by the name of a zip file's text, the keys of its Python files by their names.
+        texts: those texts by their names.
     """
 
     def __init__(self) -> None:
         self.codes: t.Dict[bytes, types.CodeType] = {}
         self.listings: t.Dict[bytes, Listing] = {}
+        self.texts: t.Dict[bytes, bytes] = {}
         self.size = 0
 
     def look_up(self, payload: bytes) -> t.Tuple[t.Optional[Listing], bytes]:
@@ -79,23 +81,24 @@ class CodeCache:
 
         Nothing for a program that is no payload.
         """
-        found = ZIP_TEXT.findall(payload)
+        found = LONG_TEXT.findall(payload)
         if len(found) != 1:
             return None, b""
-        name = hashlib.sha256(found[0]).digest()
+        name = name_of(found[0])
         if name in self.listings:
             return self.listings[name], b""
         try:
-            learned = self._compile(name, base64.b64decode(found[0], validate=True))
+            learned = self._compile(name, found[0])
         except (binascii.Error, zipfile.BadZipFile, SyntaxError, ValueError, OSError, struct.error):
             return None, b""
         self.learn(learned)
         return self.listings[name], learned
 
-    def _compile(self, name: bytes, archive: bytes) -> bytes:
+    def _compile(self, name: bytes, text: bytes) -> bytes:
+        archive = base64.b64decode(text, validate=True)
         listing: Listing = {}
         fresh: t.Dict[bytes, types.CodeType] = {}
-        size = 0
+        size = len(text)
         with zipfile.ZipFile(io.BytesIO(archive)) as opened:
             for info in opened.infolist():
                 if not info.filename.endswith(".py"):
@@ -109,26 +112,28 @@ class CodeCache:
                     source = opened.read(info)
                     size += len(source)
                     fresh[key] = compile(source, info.filename, "exec", dont_inherit=True)
-        return marshal.dumps((name, listing, fresh, size))
+        return marshal.dumps((name, text, listing, fresh, size))
 
     def learn(self, learned: bytes) -> Listing:
         """Take over what another process of the same interpreter has compiled, and return what its payload holds."""
-        name, listing, fresh, size = marshal.loads(learned)  # noqa: S302 - a fork of the agent wrote it
+        name, text, listing, fresh, size = marshal.loads(learned)  # noqa: S302 - a fork of the agent wrote it
         if self.size + size > MAX_CODE_BYTES:
             self.codes.clear()
             self.listings.clear()
+            self.texts.clear()
             self.size = 0
         self.size += size
         for key, code in fresh.items():
             self.codes.setdefault(key, code)
         self.listings[name] = listing
+        self.texts[name] = text
         return t.cast(Listing, listing)
 
 
 def compile_payload(payload: bytes) -> types.CodeType:
     """The program's code, as from standard input. The compiler is slow with the zip file's text, of which it makes a
     constant; so that is put into the code afterwards."""
-    found = list(ZIP_TEXT.finditer(payload))
+    found = list(LONG_TEXT.finditer(payload))
     if len(found) == 1 and PLACEHOLDER.encode() not in payload:
         start, end = found[0].span(1)
         short = payload[:start] + PLACEHOLDER.encode() + payload[end:]

@@ -14,16 +14,22 @@ The client sends C(REQUEST), and at once, without waiting for an answer, what th
 frames and C(END_OF_INPUT). The agent says C(HELLO) when it has accepted the connection, then either C(REFUSED)
 or C(STARTED), the outputs as they come, and C(ENDED). C(STARTED) is sent before anything runs, so a command
 whose C(STARTED) has not arrived has not run.
+
+A module's payload is mostly one long text, a zip file, which is the same whenever that module runs. The agent keeps
+those, and C(HELLO) names them; a client that has heard it may send C(KNOWN) with such a name in a text's place.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
+import re
 import struct
 import typing as t
 
 REQUEST = b"Q"
 INPUT = b"I"
+KNOWN = b"K"
 END_OF_INPUT = b"E"
 
 HELLO = b"H"
@@ -33,12 +39,18 @@ STDOUT = b"O"
 STDERR = b"R"
 ENDED = b"X"
 
-VERSION = 1
+VERSION = 2
 
 # So much is read and sent at a time, and no frame is longer.
 CHUNK_BYTES = 1 << 18
 
 HEADER = struct.Struct(">cI")
+
+# The zip file in a payload: the only text of that length in its alphabet.
+LONG_TEXT = re.compile(rb"""["']([A-Za-z0-9+/]{400,}={0,2})["']""")
+
+# So many texts are named at most, the latest.
+MAX_NAMES = 512
 
 
 class ProtocolError(Exception):
@@ -86,6 +98,11 @@ class Request(t.NamedTuple):
             raise ProtocolError("not a request: %s" % exc) from exc
 
 
+def name_of(text: bytes) -> bytes:
+    """What a long text is called."""
+    return hashlib.sha256(text).hexdigest().encode("ascii")
+
+
 def frame(kind: bytes, payload: bytes = b"") -> bytes:
     """The frame as bytes."""
     return HEADER.pack(kind, len(payload)) + payload
@@ -122,6 +139,9 @@ __all__ = (
     "END_OF_INPUT",
     "HELLO",
     "INPUT",
+    "KNOWN",
+    "LONG_TEXT",
+    "MAX_NAMES",
     "REFUSED",
     "REQUEST",
     "STARTED",
@@ -132,4 +152,5 @@ __all__ = (
     "ProtocolError",
     "Request",
     "frame",
+    "name_of",
 )

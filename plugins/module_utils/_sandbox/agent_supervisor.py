@@ -119,7 +119,8 @@ class Supervisor:
         """
         os.setsid()
         try:
-            self.line.send(protocol.HELLO, b"%d %s" % (protocol.VERSION, self.shared.token.encode()))
+            names = list(self.shared.cache.texts)[-protocol.MAX_NAMES :]
+            self.line.send(protocol.HELLO, b" ".join([b"%d" % protocol.VERSION, self.shared.token.encode(), *names]))
             self._note_children()
             job = self._fork_ahead()
             if job:
@@ -322,8 +323,10 @@ class Supervisor:
             kind, contents = self.line.next()
             if kind == protocol.END_OF_INPUT:
                 return bytes(payload)
+            if kind == protocol.KNOWN:
+                kind, contents = protocol.INPUT, self.shared.cache.texts.get(contents, b"")
             payload += contents
-            if kind != protocol.INPUT or len(payload) > MAX_PAYLOAD_BYTES:
+            if not contents or kind != protocol.INPUT or len(payload) > MAX_PAYLOAD_BYTES:
                 raise protocol.ProtocolError("no payload")
 
     def _find_place(self) -> children.Place:

@@ -22,7 +22,7 @@ from ansible_collections.bakehouse.images.plugins.plugin_utils._agent_client imp
 )
 from ansible_collections.bakehouse.images.plugins.plugin_utils._transport import Outcome
 
-HELLO = frame(protocol.HELLO, b"1 token")
+HELLO = frame(protocol.HELLO, b"2 token")
 STARTED = HELLO + frame(protocol.STARTED)
 REQUEST = protocol.Request(["/bin/true"], {})
 
@@ -87,7 +87,7 @@ def test_what_has_begun_is_never_run_again(said: bytes) -> None:
     "said",
     [
         b"HTTP/1.0 200 OK\r\n",
-        frame(protocol.HELLO, b"2 token"),
+        frame(protocol.HELLO, b"1 token"),
         HELLO + frame(protocol.STDOUT, b"x"),
         HELLO + frame(protocol.REFUSED, b"\xff"),
         HELLO + frame(protocol.REFUSED, b"[]"),
@@ -103,7 +103,7 @@ def test_nonsense_is_an_error_of_the_task(said: bytes) -> None:
         answered(said)
 
 
-@pytest.mark.parametrize(("stale", "name"), [("true", "1 token"), ("false", "")])
+@pytest.mark.parametrize(("stale", "name"), [("true", "2 token"), ("false", "")])
 def test_a_refusal_says_why(stale: str, name: str) -> None:
     contents = b'{"reason": "because", "stale": %s}' % stale.encode()
     with pytest.raises(NotRun, match="because") as caught:
@@ -124,3 +124,38 @@ def test_a_command_that_is_too_long_is_not_sent() -> None:
     ours, theirs = socket.socketpair()
     with theirs, pytest.raises(NotRun, match="too long"):
         converse(ours, REQUEST._replace(argv=["x" * protocol.CHUNK_BYTES]))
+
+
+TEXT = b"QUJD" * 200
+PAYLOAD = b"import base64\nzip = '" + TEXT + b"'\nrun(zip)\n"
+
+
+def sent(payload: bytes, *known: bytes, interpreter: str | None = "/usr/bin/python3") -> list[tuple[bytes, bytes]]:
+    """What an agent that knows these texts is sent after the request."""
+    ours, theirs = socket.socketpair()
+    names = [protocol.name_of(text) for text in known]
+    theirs.sendall(frame(protocol.HELLO, b" ".join([b"2 token", *names])))
+    heard: list[tuple[bytes, bytes]] = []
+
+    def answer() -> None:
+        frames = protocol.Frames()
+        while (protocol.END_OF_INPUT, b"") not in heard:
+            heard.extend(frames.feed(theirs.recv(1 << 16)))
+        theirs.sendall(frame(protocol.STARTED) + frame(protocol.ENDED, b"0"))
+
+    answering = threading.Thread(target=answer)
+    answering.start()
+    with theirs:
+        converse(ours, REQUEST._replace(interpreter=interpreter), stdin=payload)
+        answering.join()
+    return heard[1:]
+
+
+def test_a_text_that_the_agent_knows_is_not_sent_again() -> None:
+    before, after = PAYLOAD.split(TEXT)
+    name = protocol.name_of(TEXT)
+    whole, end = (protocol.INPUT, PAYLOAD), (protocol.END_OF_INPUT, b"")
+    parts = [(protocol.INPUT, before), (protocol.KNOWN, name), (protocol.INPUT, after)]
+    assert sent(PAYLOAD, b"another", TEXT) == [*parts, end]
+    assert sent(PAYLOAD, b"another") == [whole, end]
+    assert sent(PAYLOAD, TEXT, interpreter=None) == [whole, end]

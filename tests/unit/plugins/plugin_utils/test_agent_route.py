@@ -28,7 +28,7 @@ from ansible_collections.bakehouse.images.plugins.plugin_utils._agent_route impo
 from ansible_collections.bakehouse.images.plugins.plugin_utils._module_payload import ModulePayload
 from ansible_collections.bakehouse.images.plugins.plugin_utils._transport import Outcome
 
-HELLO = frame(protocol.HELLO, b"1 token")
+HELLO = frame(protocol.HELLO, b"2 token")
 STARTED = HELLO + frame(protocol.STARTED)
 SUBJECT = ("sandbox", "build host", "run")
 PAYLOAD = ModulePayload("/usr/bin/python3", {}, "/bin/sh", "")

@@ -6,13 +6,21 @@
 
 from __future__ import annotations
 
+import ast
 import io
 import typing as t
 import zipfile
+from pathlib import Path
 
 import pytest
 from ansible_collections.bakehouse.images.plugins.module_utils._errors import BuildError, Invalid, NotFound
-from ansible_collections.bakehouse.images.plugins.plugin_utils._build_host_python import call, sources_of
+from ansible_collections.bakehouse.images.plugins.plugin_utils._build_host_python import (
+    COLLECTIONS,
+    IMPORTS,
+    MODULE_UTILS,
+    call,
+    sources_of,
+)
 from ansible_collections.bakehouse.images.plugins.plugin_utils._transport import LocalTransport
 
 OPEN = "_sandbox.directory:open_for_connection"
@@ -61,3 +69,21 @@ def test_only_what_is_imported_is_sent() -> None:
         names = {name.partition("/module_utils/")[2] for name in archive.namelist()}
     assert {"_errors.py", "_sandbox/directory.py", "_sandbox/holder.py", "_disk/roots.py"} <= names
     assert not any(name.startswith("_ec2/") for name in names)
+
+
+SOURCES = Path(COLLECTIONS, *MODULE_UTILS.split("."))
+
+
+@pytest.mark.parametrize("path", sorted(SOURCES.rglob("*.py")), ids=lambda path: str(path.relative_to(SOURCES)))
+def test_imports_are_found_without_parsing(path: Path) -> None:
+    text = path.read_text()
+    nodes = [node for node in ast.walk(ast.parse(text)) if isinstance(node, ast.ImportFrom)]
+    ours = [node for node in nodes if node.module and node.module.startswith(MODULE_UTILS)]
+    parsed = {(node.module[len(MODULE_UTILS) + 1 :], alias.name) for node in ours for alias in node.names}
+    found = {
+        (base, alias.split()[0])
+        for base, names in IMPORTS.findall(text)
+        for alias in names.strip("()").split(",")
+        if alias.strip()
+    }
+    assert found == parsed

@@ -15,9 +15,11 @@ import typing as t
 from pathlib import Path
 
 import pytest
+from ansible_collections.bakehouse.images.plugins.module_utils._sandbox import agent_protocol as protocol
 
 from tests.unit.plugins.module_utils._sandbox.agent_process import (
     ENVIRONMENT,
+    Answer,
     Client,
     answer_of,
     payload_of,
@@ -191,3 +193,48 @@ class TestPayloads:
         assert len({answer.out for answer in answers}) == len(streams)
         for stream in streams:
             stream.close()
+
+    def test_a_zip_file_that_came_before_need_not_be_sent(self, agent: Client) -> None:
+        payload = payload_of("print('once more')")
+        before, text, after = self.parts_of(payload)
+        assert agent.run(payload).out == b"once more\n"
+        eventually(lambda: protocol.name_of(text) in self.known_to(agent))
+        assert self.run_known(agent, before, text, after).out == b"once more\n"
+        others = agent.run(before + text.replace(b"A", b"B") + after)
+        assert others.rc != 0
+
+    def test_a_zip_file_that_did_not_come_before_is_not_run(self, agent: Client) -> None:
+        assert self.run_known(agent, *self.parts_of(payload_of("print('never')"))).kinds == "H"
+        assert agent.run(payload_of("print(1)")).out == b"1\n"
+
+    @staticmethod
+    def parts_of(payload: bytes) -> t.Tuple[bytes, bytes, bytes]:
+        """What is before the text of the zip file, that, and what is after."""
+        text = protocol.LONG_TEXT.findall(payload)[0]
+        before, after = payload.split(text)
+        return before, text, after
+
+    @staticmethod
+    def known_to(agent: Client) -> t.List[bytes]:
+        """The texts that the agent names."""
+        with agent.connect() as stream:
+            frames = protocol.Frames()
+            said: t.List[t.Tuple[bytes, bytes]] = []
+            while not said:
+                said.extend(frames.feed(stream.recv(1 << 16)))
+            return said[0][1].split(b" ")[2:]
+
+    @staticmethod
+    def run_known(agent: Client, before: bytes, text: bytes, after: bytes) -> Answer:
+        """Have a payload run with a name in place of its text."""
+        said = [
+            (protocol.REQUEST, payload_request().encoded()),
+            (protocol.INPUT, before),
+            (protocol.KNOWN, protocol.name_of(text)),
+            (protocol.INPUT, after),
+            (protocol.END_OF_INPUT, b""),
+        ]
+        with agent.connect() as stream:
+            # In one piece, which is read whole: an end with something unread is an error here.
+            stream.sendall(b"".join(protocol.frame(kind, contents) for kind, contents in said))
+            return answer_of(stream)
