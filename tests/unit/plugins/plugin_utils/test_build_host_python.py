@@ -78,8 +78,8 @@ SOURCES = Path(COLLECTIONS, *MODULE_UTILS.split("."))
 def test_imports_are_found_without_parsing(path: Path) -> None:
     text = path.read_text()
     nodes = [node for node in ast.walk(ast.parse(text)) if isinstance(node, ast.ImportFrom)]
-    ours = [node for node in nodes if node.module and node.module.startswith(MODULE_UTILS)]
-    parsed = {(node.module[len(MODULE_UTILS) + 1 :], alias.name) for node in ours for alias in node.names}
+    imports = [(node.module or "", alias.name) for node in nodes for alias in node.names]
+    parsed = {(base[len(MODULE_UTILS) + 1 :], name) for base, name in imports if base.startswith(MODULE_UTILS)}
     found = {
         (base, alias.split()[0])
         for base, names in IMPORTS.findall(text)
