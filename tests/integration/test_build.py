@@ -42,8 +42,9 @@ TASKS = """
 
 
 @pytest.fixture
-def web(project: Project, source_ami: str) -> Project:
-    """A project with one image, built from the source AMI with a role."""
+def web(project: Project, source_ami: str, lab: RunningLab) -> Project:
+    """A project with one image, built from the source AMI with a role. Only the image says where AWS is."""
+    project.env = {name: value for name, value in lab.env.items() if name != "AWS_ENDPOINT_URL"}
     project.write("roles/app/tasks/main.yml", TASKS)
     project.write("roles/app/templates/greeting.j2", "Hello from {{ inventory_hostname }}: {{ greeting }}\n")
     project.write(
@@ -56,6 +57,12 @@ def web(project: Project, source_ami: str) -> Project:
             "bake_source": source_ami,
             "bake_volume_size": 2,
             "bake_image_tags": {"Owner": "tests"},
+            "bake_aws_access": {
+                "endpoint_url": lab.env["AWS_ENDPOINT_URL"],
+                "access_key": "AKIATHEIMAGES",
+                "secret_key": "s3cret",
+                "poll_delay": 2,
+            },
             "bake_image_block_device_mappings": [
                 {"device_name": "/dev/sdf", "size_gib": 3, "encrypted": True, "delete_on_termination": True},
                 {"device_name": "/dev/sdg", "virtual_name": "ephemeral0"},
@@ -74,8 +81,9 @@ def test_a_role_becomes_an_ami_and_nothing_else_is_left(
     web: Project, cloud: Cloud, lab: RunningLab, tmp_path: Path, source_ami: str
 ) -> None:
     before = host_state()
-    ran = web.build()
+    ran = web.build("-vvv")
     assert ran.rc == 0, ran
+    assert "s3cret" not in ran.output
     assert host_state() == before
     assert daemons() == set()
     assert cloud.leftovers() == []
