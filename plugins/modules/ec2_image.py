@@ -312,6 +312,11 @@ image:
       returned: always
       type: str
       sample: "123456789012"
+    owner_alias:
+      description: The alias of the account that owns it, such as V(amazon). Null when it has none.
+      returned: always
+      type: str
+      sample: amazon
     description:
       description: The description.
       returned: always

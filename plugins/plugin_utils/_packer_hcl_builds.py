@@ -26,7 +26,7 @@ from ansible_collections.bakehouse.images.plugins.plugin_utils._packer_hcl_funct
 from ansible_collections.bakehouse.images.plugins.plugin_utils._packer_hcl_syntax import Block
 from ansible_collections.bakehouse.images.plugins.plugin_utils._packer_late import late
 from ansible_collections.bakehouse.images.plugins.plugin_utils._packer_model import (
-    BUILDER,
+    BUILDERS,
     Component,
     ImageBuild,
     Place,
@@ -35,8 +35,11 @@ from ansible_collections.bakehouse.images.plugins.plugin_utils._packer_model imp
 )
 
 KEYS = ("name", "description", "sources")
-IGNORED = {"hcp_packer_registry": "HCP Packer is not told of these images."}
-OTHER = {"error-cleanup-provisioner": "Packer's chroot builder does not run it either; a failed build is cleaned up."}
+IGNORED = {
+    "hcp_packer_registry": "HCP Packer is not told of these images.",
+    "error-cleanup-provisioner": "error-cleanup-provisioner has no effect: Packer's chroot builder does not run it "
+    "either. What a failed build has made is removed.",
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -82,8 +85,6 @@ class BuildReader:
         for inner in block.blocks:
             if inner.type in IGNORED:
                 self.found.warnings.append(f"{inner.file}, line {inner.line}: {IGNORED[inner.type]}")
-            elif inner.type in OTHER:
-                self._problem(inner, inner.line, f"{inner.type} is not supported. {OTHER[inner.type]}")
             elif inner.type not in ("source", "provisioner", "post-processor", "post-processors"):
                 self._problem(inner, inner.line, f"a build has no {inner.type} blocks.")
         for source in used:
@@ -123,12 +124,12 @@ class BuildReader:
             return
         if name in self.names:
             name = f"build_{number}.{name}"
-        if used.kind != BUILDER:
+        if used.kind not in BUILDERS:
             place = Place(used.block.file, used.block.line)
             self.found.problems.append(
                 place.says(
-                    f"sources of the type {used.kind} are not supported; {BUILDER} is. Leave it out with the option "
-                    "only or except."
+                    f"sources of the type {used.kind} are not supported; {', '.join(BUILDERS)} are. Leave it out with "
+                    "the option only or except."
                 )
             )
             return
@@ -224,4 +225,4 @@ def for_source(component: Component, names: tuple[str, ...]) -> Component | None
     return dataclasses.replace(component, values=values)
 
 
-__all__ = ("BuildReader", "for_source", "is_wanted")
+__all__ = ("IGNORED", "BuildReader", "for_source", "is_wanted")

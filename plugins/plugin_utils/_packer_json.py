@@ -15,10 +15,10 @@ from pathlib import Path
 
 from ansible_collections.bakehouse.images.plugins.module_utils._errors import Invalid
 from ansible_collections.bakehouse.images.plugins.plugin_utils._packer_go import GoTemplates
-from ansible_collections.bakehouse.images.plugins.plugin_utils._packer_hcl_builds import for_source, is_wanted
+from ansible_collections.bakehouse.images.plugins.plugin_utils._packer_hcl_builds import IGNORED, for_source, is_wanted
 from ansible_collections.bakehouse.images.plugins.plugin_utils._packer_located import Located
 from ansible_collections.bakehouse.images.plugins.plugin_utils._packer_model import (
-    BUILDER,
+    BUILDERS,
     Component,
     ImageBuild,
     Place,
@@ -84,11 +84,7 @@ class JsonReader:
                 self.found.problems.append(self._at(key).says(f"a template has no {key}."))
         if "error-cleanup-provisioner" in data:
             place = self._at("error-cleanup-provisioner")
-            self.found.problems.append(
-                place.says(
-                    "error-cleanup-provisioner is not supported. Packer's chroot builder does not run it either."
-                )
-            )
+            self.found.warnings.append(place.says(IGNORED["error-cleanup-provisioner"]))
         self._variables(data)
         for number, builder in enumerate(data["builders"]):
             self._image(number, builder, data)
@@ -161,11 +157,11 @@ class JsonReader:
         place = self._at("builders", number)
         if not is_wanted((name,), self.settings):
             return
-        if kind != BUILDER:
+        if kind not in BUILDERS:
             self.found.problems.append(
                 place.says(
-                    f"builders of the type {kind} are not supported; {BUILDER} is. Leave it out with the option "
-                    "only or except."
+                    f"builders of the type {kind} are not supported; {', '.join(BUILDERS)} are. Leave it out with the "
+                    "option only or except."
                 )
             )
             return

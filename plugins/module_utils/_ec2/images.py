@@ -35,6 +35,7 @@ class Image:
     state: str
     creation_date: t.Optional[str] = None
     owner_id: t.Optional[str] = None
+    owner_alias: t.Optional[str] = None
     description: t.Optional[str] = None
     architecture: t.Optional[str] = None
     virtualization_type: t.Optional[str] = None
@@ -66,6 +67,7 @@ class Image:
             state=str(found.get("State") or ""),
             creation_date=found.get("CreationDate"),
             owner_id=found.get("OwnerId"),
+            owner_alias=found.get("ImageOwnerAlias"),
             description=found.get("Description") or None,
             architecture=found.get("Architecture"),
             virtualization_type=found.get("VirtualizationType"),

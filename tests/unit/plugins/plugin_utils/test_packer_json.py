@@ -237,3 +237,9 @@ def test_sensitive_variables_are_looked_up(tmp_path: Path) -> None:
     text = str(hosts(tmp_path, content)["amazon-chroot"].variables)
     assert "s3cr3t" not in text
     assert "bakehouse.images.packer_value" in text
+
+
+def test_a_provisioner_that_packer_does_not_run_either_is_said(tmp_path: Path) -> None:
+    found = read(tmp_path, {"builders": [BUILDER], "error-cleanup-provisioner": {"type": "shell", "inline": ["x"]}})
+    assert found.problems == []
+    assert "error-cleanup-provisioner has no effect" in found.warnings[0]
