@@ -45,8 +45,8 @@ options:
     type: raw
   mount:
     description:
-      - A file system that is mounted while the commands run, for them alone. They run one after the other in mounts and processes
-        of their own; with the last of them what still runs ends, and the file system is unmounted.
+      - A file system that is mounted while the commands run, for them alone. They run one after the other in mounts and
+        processes of their own; with the last of them what still runs ends, and the file system is unmounted.
     type: dict
     suboptions:
       source:

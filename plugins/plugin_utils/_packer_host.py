@@ -221,13 +221,7 @@ class _Variables:
         path = values.get("mount_path")
         if path and not DEFAULT_MOUNT_PATH.fullmatch(path):
             self._mount_path(path)
-        if values.get("mount_partition"):
-            if values["mount_partition"].isdigit():
-                found["bake_root_partition"] = int(values["mount_partition"])
-            else:
-                self._problem("mount_partition", "mount_partition must be the number of a partition, or 0.")
-        elif values.get("from_scratch"):  # nothing is there yet to be found
-            found["bake_root_partition"] = 0 if values.get("ami_virtualization_type") == "paravirtual" else 1
+        found.update(self._root_partition())
         if values.get("chroot_mounts"):
             found["bake_chroot_mounts"] = values["chroot_mounts"]
         if values.get("copy_files"):
@@ -237,6 +231,16 @@ class _Variables:
         if values.get("command_wrapper", "{command}").strip() != "{command}":
             found["bake_command_wrapper"] = values["command_wrapper"]
         return found
+
+    def _root_partition(self) -> dict[str, t.Any]:
+        number = self.values.get("mount_partition") or ""
+        if number.isdigit():
+            return {"bake_root_partition": int(number)}
+        if number:
+            self._problem("mount_partition", "mount_partition must be the number of a partition, or 0.")
+        elif self.values.get("from_scratch"):  # nothing is there yet to be found
+            return {"bake_root_partition": 0 if self.values.get("ami_virtualization_type") == "paravirtual" else 1}
+        return {}
 
     def _mount_path(self, path: str) -> None:
         """A path of one's own is harmless, as long as nothing counts on it."""
