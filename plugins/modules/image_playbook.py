@@ -55,8 +55,8 @@ options:
     default: []
   environment:
     description:
-      - Variables of the environment for C(ansible-playbook) itself, such as E(ANSIBLE_FORKS). Its tasks run in the image,
-        and have nothing of it.
+      - Variables of the environment for C(ansible-playbook) itself, such as E(ANSIBLE_FORKS). Its tasks run in the
+        image, and have nothing of it.
     type: dict
     default: {}
   vars_files:
