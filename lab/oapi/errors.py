@@ -27,6 +27,7 @@ GATEWAY = {
     "4": ("AccessDenied", 403),
     "6": ("OperationThrottled", 503),
     "24": ("OperationThrottled", 429),
+    "25": ("OperationThrottled", 429),
     "2000": ("InternalError", 500),
     "3001": ("InvalidParameter", 400),
     "4120": ("InvalidParameterValue", 400),

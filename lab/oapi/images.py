@@ -54,8 +54,7 @@ class Images:
         if not NAME.fullmatch(name):
             raise error("4026", f"The ImageName '{name}' is not of 3 to 128 letters, digits and _ ()/.-")
         with self._cloud.lock:
-            if any(image.name == name for image in request.where.images.values()):
-                raise error("9015", f"The ImageName '{name}' is that of another image of this account.")
+            _refuse_taken(request)
         made = {"VmId": self._of_vm, "SourceImageId": self._copied, "BlockDeviceMappings": self._registered}[forms[0]]
         image = made(request)
         return {"Image": {**self.view(request, image), "State": "pending"}}
@@ -113,8 +112,11 @@ class Images:
             if params.get("SourceRegionName") != request.where.region_name:
                 raise not_there("5043", "SourceRegionName", params.get("SourceRegionName") or "")
             source = self._world.image(request, params["SourceImageId"])
-            if source.state != "available":
-                raise error("6001", f"The image '{source.id}' is {source.state}, not available.")
+            unfinished = [one for one in source.snapshot_ids if self._anybodys_snapshot(one).state != "completed"]
+            if source.state != "available" or unfinished:
+                state = f"waiting for {unfinished[0]}" if unfinished else source.state
+                raise error("6001", f"The image '{source.id}' is {state}, not available.")
+            _refuse_taken(request)
             mappings = [self._with_own_snapshot(request, mapping) for mapping in source.mappings]
             image = self._entered(request, params["ImageName"], mappings, source.root_device_name, source.architecture)
             # As Outscale copies: product codes stay, permissions do not.
@@ -169,6 +171,7 @@ class Images:
             description=params.get("Description") or "",
             tpm_mandatory=bool(params.get("TpmMandatory")),
         )
+        _refuse_taken(request)
         if params.get("BootModes"):
             image.boot_modes = list(params["BootModes"])
         if params.get("ProductCodes"):
@@ -259,3 +262,9 @@ class Images:
             "TpmMandatory": lambda image: [image.tpm_mandatory],
             "VirtualizationTypes": lambda image: ["hvm"],
         }
+
+
+def _refuse_taken(request: Request) -> None:
+    name = request.params["ImageName"]
+    if any(image.name == name for image in request.where.images.values()):
+        raise error("9015", f"The ImageName '{name}' is that of another image of this account.")

@@ -67,8 +67,14 @@ class Snapshots:
                 description=description,
             )
             self._enter(request, snapshot)
-        self._cloud.devices.flush(volume.id)
-        self._cloud.files.freeze_volume(volume.id, snapshot.id)
+        try:
+            self._cloud.devices.flush(volume.id)
+            self._cloud.files.freeze_volume(volume.id, snapshot.id)
+        except OSError:
+            # A full disk is the lab's mishap: what has no bytes is not to stay.
+            with self._cloud.lock:
+                self._forget(request, snapshot)
+            raise
         snapshot.sealed = True
         return snapshot
 
@@ -111,10 +117,13 @@ class Snapshots:
             for image in request.where.images.values():
                 if snapshot.id in image.snapshot_ids:
                     raise error("9029", f"The snapshot '{snapshot.id}' is used by the image '{image.id}'.")
-            del request.where.snapshots[snapshot.id]
-            request.where.tags.pop(snapshot.id, None)
-            self._cloud.files.drop_snapshot(snapshot.id)
+            self._forget(request, snapshot)
         return {}
+
+    def _forget(self, request: Request, snapshot: Snapshot) -> None:
+        del request.where.snapshots[snapshot.id]
+        request.where.tags.pop(snapshot.id, None)
+        self._cloud.files.drop_snapshot(snapshot.id)
 
     def update(self, request: Request) -> Answer:
         with self._cloud.lock:

@@ -46,7 +46,13 @@ class Volumes:
             request.where.volumes[volume.id] = volume
             if params.get("ClientToken"):
                 request.where.client_tokens[volume.id] = params["ClientToken"]
-        self._cloud.files.make_volume(volume.id, volume.size_gib, volume.snapshot_id or None)
+        try:
+            self._cloud.files.make_volume(volume.id, volume.size_gib, volume.snapshot_id or None)
+        except OSError:
+            # A full disk is the lab's mishap: what has no bytes is not to stay.
+            with self._cloud.lock:
+                self._forget(request, volume)
+            raise
         volume.filled = True
         return {"Volume": {**self.view(request, volume), "State": "creating"}}
 
@@ -89,10 +95,13 @@ class Volumes:
             volume = self._world.volume(request, request.params["VolumeId"])
             if volume.attachment or volume.state == "creating":
                 raise error("6007", f"The volume '{volume.id}' is {volume.state}; only available ones are deleted.")
-            del request.where.volumes[volume.id]
-            request.where.tags.pop(volume.id, None)
-            self._cloud.files.drop_volume(volume.id)
+            self._forget(request, volume)
         return {}
+
+    def _forget(self, request: Request, volume: Volume) -> None:
+        del request.where.volumes[volume.id]
+        request.where.tags.pop(volume.id, None)
+        self._cloud.files.drop_volume(volume.id)
 
     def read(self, request: Request) -> Answer:
         with self._cloud.lock:

@@ -282,3 +282,32 @@ def test_resources_that_cannot_be_tagged(osc: Osc) -> None:
     refused(osc, "5044", "CreateTags", ResourceIds=["vpc-12345678"], Tags=tags)
     refused(osc, "5063", "CreateTags", ResourceIds=["i-00000000"], Tags=tags)
     assert osc.call("CreateTags", ResourceIds=[osc.vm.id], Tags=tags)
+
+
+def test_nothing_is_left_of_a_copy_that_is_refused(osc: Osc) -> None:
+    """Neither for a name that is taken nor for a snapshot that is not there yet."""
+    osc.settings.change({"snapshot_seconds": 600})
+    source = osc.image()
+    copying = {"SourceImageId": source, "SourceRegionName": OSC_REGION}
+    refused(osc, "6001", "CreateImage", ImageName="a copy", **copying)
+    CLOCK.forward(600)
+    refused(osc, "9015", "CreateImage", ImageName="an image", **copying)
+    assert len(osc.call("ReadSnapshots")["Snapshots"]) == 1
+    osc.image("a copy", **copying)
+    assert len(osc.call("ReadSnapshots")["Snapshots"]) == 2
+
+
+def test_a_full_disk_leaves_nothing(osc: Osc, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the lab cannot hold is not there, and the answer is an error of the service."""
+    volume_id = osc.volume()
+
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    files = osc.world.cloud.files
+    monkeypatch.setattr(files, "freeze_volume", full)
+    refused(osc, "2000", "CreateSnapshot", VolumeId=volume_id)
+    monkeypatch.setattr(files, "make_volume", full)
+    refused(osc, "2000", "CreateVolume", SubregionName="eu-west-2a", Size=1)
+    assert osc.call("ReadSnapshots")["Snapshots"] == []
+    assert [one["VolumeId"] for one in osc.call("ReadVolumes")["Volumes"]] == [volume_id]
