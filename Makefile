@@ -74,7 +74,7 @@ bench-connection: setup-test ## as root: plays through our connection, through i
 	@$(BIN)/python -m tests.benchmarks.connection_speed $(OPTIONS)
 
 bench-builds: setup-test ## as root: our builds beside those of Packer's amazon-chroot
-	@tools/packages requirements/debian-benchmark.txt
+	@tools/packages requirements/debian-packer.txt
 	@$(BIN)/python -m tests.benchmarks.build_vs_packer $(OPTIONS)
 
 bench-forest: setup-test ## as root: our disk images beside little-vm-helper's pipeline, and forests beside separate builds
@@ -145,6 +145,17 @@ matrix: setup-test ## unit tests with every supported ansible-core, and with Pyt
 .PHONY: torture
 torture: setup-test ## as root: kill builds at every step and at random, let everything go wrong, build many at once
 	@$(IN_VENV) unshare --mount --propagation private python -m pytest tests/torture -x -rP
+
+# Not part of "make test": twelve boots without KVM take a while.
+.PHONY: forest
+forest: setup-test ## as root: build and boot the images of examples/forest-large, and compare each file; half an hour
+	@$(IN_VENV) unshare --mount --propagation private python -m pytest -v --durations 12 tests/long
+
+# Not part of "make test": it takes a quarter of an hour, and needs Packer.
+.PHONY: compare-packer
+compare-packer: setup-test ## as root: build the same templates with Packer, and compare the images
+	@tools/packages requirements/debian-packer.txt
+	@$(IN_VENV) unshare --mount --propagation private python -m pytest tests/packer --durations 15
 
 .PHONY: clean
 clean: lab-down ## remove all that make made

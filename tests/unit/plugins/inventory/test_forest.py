@@ -129,6 +129,15 @@ def test_images_json_is_an_inventory(forest: Folder) -> None:
     assert variables["bake_output_directory"] == str(forest.path / "images")
 
 
+@pytest.mark.parametrize("name", ["images.json", "again.yml"])
+def test_files_with_other_ends_of_lines_are_the_same_forest(forest: Folder, name: str) -> None:
+    own = {"plugin": "bakehouse.images.forest", "images": LVH}
+    written = json.dumps(LVH, indent=2) if name == "images.json" else yaml.safe_dump(own)
+    found = forest.inventory(str(forest.write(name, written)))
+    (forest.path / name).write_bytes(written.replace("\n", "\r\n").encode())
+    assert forest.inventory(name) == found
+
+
 def test_two_lines_of_yaml_are_enough_where_the_plugin_is_not_enabled(forest: Folder) -> None:
     forest.write("elsewhere/forest.yml", {"plugin": "bakehouse.images.forest", "source": "../images.json"})
     through_auto = forest.inventory("elsewhere/forest.yml", enabled=ANSIBLES_OWN)
@@ -317,6 +326,7 @@ def test_a_limit_that_leaves_no_image_is_refused(forest: Folder) -> None:
 OF_THE_REPOSITORY = {
     "forest/images.json": {"base.raw", "k8s.qcow2"},
     "forest/images.yml": {"web.qcow2"},
+    "forest-large/images.json": {"base.raw", "node.qcow2", "kernel-debug.qcow2"},
 }
 
 
