@@ -227,6 +227,11 @@ volumes:
       returned: always
       type: str
       sample: gp3
+    availability_zone:
+      description: The availability zone.
+      returned: always
+      type: str
+      sample: eu-west-1a
     attachments:
       description: Where it is attached, as RV(bakehouse.images.ec2_volume#module:volume.attachments).
       returned: always

@@ -77,6 +77,7 @@ class Leftovers:
                     volume_id=one.volume_id,
                     size_gib=one.size_gib,
                     volume_type=one.volume_type,
+                    availability_zone=one.availability_zone,
                     attachments=[attachment.to_ansible() for attachment in one.attachments],
                 )
                 for one in self.volumes
