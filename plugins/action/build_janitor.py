@@ -22,6 +22,9 @@ from ansible_collections.bakehouse.images.plugins.plugin_utils._janitor import (
     pipes_of,
 )
 from ansible_collections.bakehouse.images.plugins.plugin_utils._module_action import ACCESS_VARIABLE
+from ansible_collections.bakehouse.images.plugins.plugin_utils._outscale_action import (
+    ACCESS_VARIABLE as OUTSCALE_ACCESS,
+)
 from ansible_collections.bakehouse.images.plugins.plugin_utils._untemplated import plain
 
 # Ansible's settings are attributes made when it starts, which no type checker sees.
@@ -35,6 +38,9 @@ PASSED_ON = {
     "ssh_extra_args": "--ssh-extra-args",
     "become_method": "--become-method",
 }
+
+# The variables of an image that say how an API is called, with those of the role that sweeps.
+SWEEP_ACCESS = {ACCESS_VARIABLE: "sweep_aws_access", OUTSCALE_ACCESS: "sweep_outscale_access"}
 
 SPEC: dict[str, t.Any] = {
     "state": {"type": "str", "choices": ["begun", "ended"], "required": True},
@@ -71,8 +77,9 @@ class ActionModule(ActionBase):
             return result
         places = {name: plain(given[name]) for name in ("api_host", "build_hosts", "directories", "regions")}
         report = os.path.abspath(given["report"] + REPORT_ENDING) if given["report"] else ""
-        access = plain(self._templar.template((task_vars or {}).get(ACCESS_VARIABLE)) or {})
-        build = Build(plain(given["build_id"]), plain(given["image"]), places, given["timeout"], report, access)
+        build = Build(
+            plain(given["build_id"]), plain(given["image"]), places, given["timeout"], report, self._access(task_vars)
+        )
         owner = owner_of(os.getppid())
         # When the run has just ended, the parent of this worker is another process, which may never end.
         noted = Owner.from_text(given["owner"])
@@ -86,6 +93,14 @@ class ActionModule(ActionBase):
                 " made stays until bakehouse.images.sweep is run."
             ]
         return result
+
+    def _access(self, task_vars: dict[str, t.Any] | None) -> dict[str, t.Any]:
+        """How the API is called: the variable of the role that sweeps, with its value."""
+        for variable, sweeps in SWEEP_ACCESS.items():
+            access = plain(self._templar.template((task_vars or {}).get(variable)) or {})
+            if access:
+                return {sweeps: access}
+        return {}
 
     def _settings(self, owner: Owner) -> Settings:
         run = owner.pid

@@ -10,7 +10,14 @@ import typing as t
 
 from ansible.plugins.action import ActionBase
 from ansible_collections.bakehouse.images.plugins.module_utils._errors import BuildError
+from ansible_collections.bakehouse.images.plugins.plugin_utils._module_action import ACCESS_VARIABLE
+from ansible_collections.bakehouse.images.plugins.plugin_utils._outscale_action import (
+    ACCESS_VARIABLE as OUTSCALE_ACCESS,
+)
 from ansible_collections.bakehouse.images.plugins.plugin_utils._sweep_places import Places, places_of, usual_calls
+
+# The options that say that the user says how an API is called, with the variable of an image that else does.
+OWN_ACCESS = {"own_access": ACCESS_VARIABLE, "own_outscale_access": OUTSCALE_ACCESS}
 
 NOWHERE = (
     "There is nowhere to look: the inventory has no image (a host with ansible_connection: bakehouse.images.chroot),"
@@ -31,10 +38,11 @@ class ActionModule(ActionBase):
         names = ("build_hosts", "directories", "regions")
         spec: dict[str, t.Any] = {name: {"type": "list", "elements": "str"} for name in names}
         _validation, given = self.validate_argument_spec(
-            argument_spec={**spec, "own_access": {"type": "bool", "default": False}}
+            argument_spec={**spec, **{name: {"type": "bool", "default": False} for name in OWN_ACCESS}}
         )
+        own = [variable for name, variable in OWN_ACCESS.items() if given[name]]
         try:
-            places = places_of(task_vars or {}, given["regions"], own_access=given["own_access"])._asdict()
+            places = places_of(task_vars or {}, given["regions"], own_access=own)._asdict()
         except BuildError as exc:
             if any(given[name] is None for name in names):
                 return {**result, "failed": True, **exc.to_result()}

@@ -35,12 +35,17 @@ options:
     elements: str
   regions:
     description:
-      - Regions of EC2.
+      - Regions of EC2, and of Outscale with C(outscale:) before their name.
     type: list
     elements: str
   own_access:
     description:
       - Whether the caller says how AWS is called, in place of the inventory's images with their C(bake_aws_access).
+    type: bool
+    default: false
+  own_outscale_access:
+    description:
+      - The same of Outscale, and of C(bake_outscale_access).
     type: bool
     default: false
 seealso:
@@ -80,8 +85,8 @@ regions:
   sample: [eu-west-1]
 calls:
   description:
-    - For each of RV(regions) its C(region), and the C(image) of the inventory whose C(bake_aws_access) says how AWS is
-      called there. Empty where that is the usual way.
+    - For each of RV(regions) its C(region), and the C(image) of the inventory whose C(bake_aws_access), or
+      C(bake_outscale_access), says how the API is called there. Empty where that is the usual way.
   returned: success
   type: dict
   sample:

@@ -29,6 +29,7 @@ NOT_CONTENT = frozenset(
         "bake_cache",
         "bake_build_hosts",
         "bake_build_instance",
+        "bake_build_vm",
         "bake_command_wrapper",
         "bake_device_name",
         "bake_cancel_timeout",
@@ -54,6 +55,7 @@ NOT_CONTENT = frozenset(
     }
 )
 
+        "bake_outscale_access",
 LENGTH = 32
 
 

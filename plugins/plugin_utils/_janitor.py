@@ -81,7 +81,7 @@ class Build:
         places: what the role C(sweep) takes as its variables, without C(sweep_).
         timeout: how many seconds its cleanup may take.
         report: the path of a JSON file that says what was removed; empty for none.
-        access: how AWS is called, which may hold secrets.
+        access: the variable of the role that sweeps which says how the API is called, and may hold secrets.
     """
 
     build_id: str
@@ -182,7 +182,7 @@ class Janitor:
             command = [word.replace("{folder}", folder) for word in self.settings.command]
             command += ["--extra-vars", json.dumps(values)]
             if builds[0].access:
-                write_private(Path(folder) / "access.json", json.dumps({"sweep_aws_access": builds[0].access}))
+                write_private(Path(folder) / "access.json", json.dumps(builds[0].access))
                 command += ["--extra-vars", f"@{folder}/access.json"]
             command.append(str(playbook))
             self._run(command, deadline)

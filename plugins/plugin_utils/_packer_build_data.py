@@ -19,6 +19,10 @@ BUILD_DATA = {
     "SourceAMIOwner": "__bake_source_image.owner_id",
     "SourceAMIOwnerName": "__bake_source_image.owner_alias | default('', true)",
     "SourceAMITags": "__bake_source_image.tags",
+    # As Outscale's builder calls them.
+    "SourceOMI": "__bake_source_image.image_id",
+    "SourceOMIName": "__bake_source_image.name",
+    "SourceOMITags": "__bake_source_image.tags",
 }
 
 # Known only while the volume is attached.

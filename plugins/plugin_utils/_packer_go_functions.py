@@ -37,6 +37,7 @@ Value = str | bool | int | Condition
 Function = t.Callable[..., Value]
 
 UNCLEAN = r"[^A-Za-z0-9()\[\] ./\-'@_]"
+UNCLEAN_OMI = r"[^A-Za-z0-9_ ()/.\-]"
 COMPARISONS: dict[str, tuple[str, t.Callable[[t.Any, t.Any], bool]]] = {
     "eq": ("==", operator.eq),
     "ne": ("!=", operator.ne),
@@ -87,8 +88,8 @@ def filtered(value: Value, now: t.Callable[[str], str], then: str) -> str:
     return late(f"({expression(value)}) | {then}") if is_late(value) else now(shown(value))
 
 
-def _clean(text: str) -> str:
-    return filtered(text, lambda it: re.sub(UNCLEAN, "-", it), f"regex_replace({quoted(UNCLEAN)}, '-')")
+def _clean(text: str, unclean: str = UNCLEAN) -> str:
+    return filtered(text, lambda it: re.sub(unclean, "-", it), f"regex_replace({quoted(unclean)}, '-')")
 
 
 def _replace(old: str, new: str, count: Value, text: str) -> str:
@@ -176,6 +177,7 @@ def _print(*given: Value) -> str:
 FUNCTIONS: dict[str, tuple[int, int, Function]] = {
     "and": (1, 9, _and),
     "clean_ami_name": (1, 1, _clean),
+    "clean_omi_name": (1, 1, lambda text: _clean(text, UNCLEAN_OMI)),
     "clean_resource_name": (1, 1, _clean),
     "index": (2, 2, lambda of, name: part(of, shown(name))),
     "len": (1, 1, _length),

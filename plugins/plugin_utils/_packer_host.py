@@ -26,6 +26,17 @@ from ansible_collections.bakehouse.images.plugins.plugin_utils._packer_mappings 
 from ansible_collections.bakehouse.images.plugins.plugin_utils._packer_model import ImageBuild, Settings, Template
 from ansible_collections.bakehouse.images.plugins.plugin_utils._packer_option_rules import Rules
 from ansible_collections.bakehouse.images.plugins.plugin_utils._packer_options import OPTIONS, TOGETHER, read_options
+from ansible_collections.bakehouse.images.plugins.plugin_utils._packer_outscale import OutscaleVariables
+from ansible_collections.bakehouse.images.plugins.plugin_utils._packer_outscale_options import (
+    BUILDERS as OUTSCALE_BUILDERS,
+)
+from ansible_collections.bakehouse.images.plugins.plugin_utils._packer_outscale_options import (
+    LATE_OPTIONS as OUTSCALE_LATE_OPTIONS,
+)
+from ansible_collections.bakehouse.images.plugins.plugin_utils._packer_outscale_options import (
+    OPTIONS as OUTSCALE_OPTIONS,
+)
+from ansible_collections.bakehouse.images.plugins.plugin_utils._packer_outscale_rules import OutscaleRules
 from ansible_collections.bakehouse.images.plugins.plugin_utils._packer_post import after_steps
 from ansible_collections.bakehouse.images.plugins.plugin_utils._packer_provisioner import LOOKUP, Surroundings
 from ansible_collections.bakehouse.images.plugins.plugin_utils._packer_provisioners import provisioner_steps
@@ -49,7 +60,7 @@ LATE_OPTIONS: dict[str, dict[str, str]] = {
     "post_mount_commands": {**BUILD_DATA, **COMMAND_DATA},
     "pre_mount_commands": {**BUILD_DATA, "Device": "bake_device"},
 }
-DEFAULT_MOUNT_PATH = re.compile(r"(/mnt/)?packer-amazon-chroot-volumes/\{\{\s*\.Device\s*\}\}")
+DEFAULT_MOUNT_PATH = re.compile(r"(/mnt/)?packer-(amazon|outscale)-chroot-volumes/\{\{\s*\.Device\s*\}\}")
 OWNER_FILTERS = ("owner-id", "owner-alias")
 
 
@@ -89,10 +100,7 @@ class HostMaker:
         host = Host(build.name)
         go = GoTemplates(self.began, self.template.folder, self.template.user, None, build.source_name)
         values = self._options(build, go, host)
-        host.variables.update(_Variables(build, values, host).all())
-        host.variables.update(
-            access_variables(values, self.settings.environment, build_name=build.name, lookup=self._lookup)
-        )
+        host.variables.update(self._source_variables(build, values, host))
         surroundings = Surroundings(
             go=go,
             secrets=self.secrets,
@@ -114,10 +122,23 @@ class HostMaker:
             host.groups.add(f"build_{_word(build.build_name)}")
         return host
 
+    def _source_variables(self, build: ImageBuild, values: dict[str, t.Any], host: Host) -> dict[str, t.Any]:
+        shared = _Variables(build, values, host)
+        if build.source.kind in OUTSCALE_BUILDERS:
+            own = OutscaleVariables(build.source, values)
+            found = own.all(build.name, self._lookup)
+            host.problems += own.problems
+            host.warnings += own.warnings
+            return {**found, **shared.mounting(), **shared.tags()}
+        access = access_variables(values, self.settings.environment, build_name=build.name, lookup=self._lookup)
+        return {**shared.all(), **access}
+
     def _options(self, build: ImageBuild, go: GoTemplates, host: Host) -> dict[str, t.Any]:
         values: dict[str, t.Any] = {}
+        is_outscale = build.source.kind in OUTSCALE_BUILDERS
+        late_options = OUTSCALE_LATE_OPTIONS if is_outscale else LATE_OPTIONS
         for name, value in build.source.values.items():
-            data = {key: late(it) for key, it in LATE_OPTIONS.get(name, {}).items()}
+            data = {key: late(it) for key, it in late_options.get(name, {}).items()}
             try:
                 # The wrapper has a place for the command, which the connection fills.
                 if name == "command_wrapper":
@@ -127,8 +148,9 @@ class HostMaker:
                 host.problems += exc.problems
                 continue
             values[name] = mine
-        options = read_options(dataclasses.replace(build.source, values=values))
-        rules = Rules(build.source, options.values)
+        table = OUTSCALE_OPTIONS if is_outscale else OPTIONS
+        options = read_options(dataclasses.replace(build.source, values=values), table)
+        rules: Rules | OutscaleRules = (OutscaleRules if is_outscale else Rules)(build.source, options.values)
         rules.check()
         host.problems += [*options.problems, *rules.problems]
         host.warnings += [*options.warnings, *rules.warnings]
@@ -169,8 +191,8 @@ class _Variables:
         found["bake_generalize"] = False
         found["bake_image_imds_support"] = values.get("imds_support", "inherit")
         found.update(self._image())
-        found.update(self._mounting())
-        found.update(self._tags())
+        found.update(self.mounting())
+        found.update(self.tags())
         found.update(distribution_variables(values))
         mappings = Mappings(self.build.source, values)
         devices = mappings.all()
@@ -212,7 +234,8 @@ class _Variables:
             found["bake_volume_encrypted"] = True
         return found
 
-    def _mounting(self) -> dict[str, t.Any]:
+    def mounting(self) -> dict[str, t.Any]:
+        """Those of mounting, which are as for every builder."""
         values = self.values
         found: dict[str, t.Any] = {}
         for option, usual in (("mount_command", "mount"), ("unmount_command", "umount")):
@@ -258,7 +281,8 @@ class _Variables:
                 "mount_path", "the image is mounted where nothing else can see it, and {{.MountPath}} leads there"
             )
 
-    def _tags(self) -> dict[str, t.Any]:
+    def tags(self) -> dict[str, t.Any]:
+        """Those of tags."""
         found = {}
         for variable, plural, single in (
             ("bake_image_tags", "tags", "tag"),

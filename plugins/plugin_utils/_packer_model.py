@@ -15,6 +15,7 @@ import typing as t
 from ansible_collections.bakehouse.images.plugins.module_utils._errors import Invalid
 
 BUILDER = "amazon-chroot"
+BUILDERS = (BUILDER, "outscale-chroot", "osc-chroot")
 
 Path = tuple[str | int, ...]
 
@@ -121,4 +122,4 @@ class Settings:
     environment: t.Mapping[str, str] = dataclasses.field(default_factory=dict)
 
 
-__all__ = ("BUILDER", "Component", "ImageBuild", "Path", "Place", "Settings", "Template")
+__all__ = ("BUILDER", "BUILDERS", "Component", "ImageBuild", "Path", "Place", "Settings", "Template")

@@ -16,17 +16,26 @@ from collections.abc import Mapping, Sequence
 
 from ansible_collections.bakehouse.images.plugins.plugin_utils._build_host_choice import CHROOT, members
 from ansible_collections.bakehouse.images.plugins.plugin_utils._module_action import ACCESS_VARIABLE
+from ansible_collections.bakehouse.images.plugins.plugin_utils._outscale_action import (
+    ACCESS_VARIABLE as OUTSCALE_ACCESS,
+)
 
-# What stands for the region that the AWS settings name.
+# What stands for the region that the settings of AWS, or of Outscale, name.
 DEFAULT_REGION = "default"
+# What a region of Outscale is marked with among others.
+OUTSCALE = "outscale:"
+
+
+# Of each provider that has regions, what they are marked with, and the variable that says how its API is called.
+CLOUDS = {"ec2": ("", ACCESS_VARIABLE), "outscale": (OUTSCALE, OUTSCALE_ACCESS)}
 
 
 class Places(t.NamedTuple):
     """Build hosts, folders there, and regions.
 
     Attributes:
-        calls: for each region, as it is called in C(regions), its C(region), and the C(image) whose way to call AWS is
-            the one to take there; empty for the usual one. No secret is in it.
+        calls: for each region, as it is called in C(regions), its C(region), and the C(image) whose way to call the API
+            is the one to take there; empty for the usual one. No secret is in it.
     """
 
     build_hosts: list[str]
@@ -36,14 +45,14 @@ class Places(t.NamedTuple):
 
 
 def places_of(
-    variables: Mapping[str, t.Any], regions: Sequence[str] | None = None, *, own_access: bool = False
+    variables: Mapping[str, t.Any], regions: Sequence[str] | None = None, *, own_access: t.Collection[str] = ()
 ) -> Places:
     """The places of all images of the inventory.
 
     Args:
         variables: a host's variables, with C(groups) and C(hostvars).
         regions: the regions to look at, in place of the images'.
-        own_access: the user says how AWS is called.
+        own_access: the variables in whose place the user says how an API is called.
 
     Raises:
         Invalid: an image names build hosts that are not there.
@@ -59,9 +68,10 @@ def places_of(
         if own.get("bake_provider", "ec2") == "local":
             folder = os.path.expanduser(str(own.get("bake_output_directory", "images")))
             found.directories.append(os.path.join(own.get("inventory_dir") or os.getcwd(), folder))
-        elif own.get("bake_provider", "ec2") == "ec2":
-            region = str(own.get("bake_region", DEFAULT_REGION))
-            access = {} if own_access else own.get(ACCESS_VARIABLE) or {}
+        elif own.get("bake_provider", "ec2") in CLOUDS:
+            mark, variable = CLOUDS[own.get("bake_provider", "ec2")]
+            region = mark + str(own.get("bake_region", DEFAULT_REGION))
+            access = {} if variable in own_access else own.get(variable) or {}
             ways.setdefault((region, json.dumps(access, sort_keys=True, default=str)), str(image) if access else "")
     for region in regions if regions is not None else ():
         if not any(region == one for one, _access in ways):

@@ -138,7 +138,14 @@ def test_builds_that_a_run_has_not_ended_are_swept_until_nothing_is_left(run: Ru
 
 def test_each_sweep_calls_aws_as_its_builds_did_and_nobody_else_reads_how(run: Run) -> None:
     for build_id, secret in (("a" * 16, "one"), ("b" * 16, "two"), ("c" * 16, "one"), ("d" * 16, "")):
-        build = Build(build_id, "web", PLACES, 60, str(run.folder / build_id), {"secret_key": secret} if secret else {})
+        build = Build(
+            build_id,
+            "web",
+            PLACES,
+            60,
+            str(run.folder / build_id),
+            {"sweep_aws_access": {"secret_key": secret}} if secret else {},
+        )
         assert "one" not in repr(build)
         assert _janitor_client.begin(build, run.settings) == ""
     run.end()

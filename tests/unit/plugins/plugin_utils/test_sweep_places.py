@@ -63,9 +63,25 @@ def test_a_region_is_looked_at_in_each_way_that_its_images_call_aws() -> None:
         "default": {"region": "default", "image": "e"},
         "us-east-1": {"region": "us-east-1", "image": ""},
     }
-    assert places_of(variables, ["eu-west-1"], own_access=True).calls == usual_calls(["eu-west-1"])
+    assert places_of(variables, ["eu-west-1"], own_access=["bake_aws_access"]).calls == usual_calls(["eu-west-1"])
 
 
 def test_build_hosts_that_are_not_there_are_a_mistake() -> None:
     with pytest.raises(Invalid, match="bilders"):
         places(web={**CHROOT, "bake_build_hosts": ["bilders"]})
+
+
+def test_images_for_outscale_have_regions_of_their_own() -> None:
+    access = {"bake_outscale_access": {"profile": "ci"}}
+    ours = {**CHROOT, "bake_provider": "outscale"}
+    found = places(
+        web=ours, db={**ours, "bake_region": "eu-west-2", **access}, other={**CHROOT, "bake_region": "eu-west-2"}
+    )
+    assert found.calls == {
+        "outscale:default": {"region": "outscale:default", "image": ""},
+        "outscale:eu-west-2": {"region": "outscale:eu-west-2", "image": "db"},
+        "eu-west-2": {"region": "eu-west-2", "image": ""},
+    }
+    variables = {"groups": {"all": ["db"]}, "hostvars": {"db": {**ours, **access}}}
+    own = places_of(variables, own_access=["bake_outscale_access"])
+    assert own.calls == {"outscale:default": {"region": "outscale:default", "image": ""}}
