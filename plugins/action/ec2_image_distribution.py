@@ -67,7 +67,7 @@ def _whole(result: dict[str, t.Any], failed: dict[str, str], actions: list[str])
     """The last piece's result, with what the ones before it have done, and where they have failed."""
     whole = {**result, "changed": bool(result.get("changed")) or bool(actions)}
     if "actions" in result or actions:
-        whole["actions"] = [*actions, *(one for one in result.get("actions", []) if one not in actions)]
+        whole["actions"] = list(dict.fromkeys([*actions, *result.get("actions", [])]))
     if failed:
         whole["failed_regions"] = {**failed, **(result.get("failed_regions") or {})}
         lines = [f"- {region}: {message}" for region, message in failed.items()]

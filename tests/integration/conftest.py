@@ -12,6 +12,7 @@ import pytest
 
 from tests.disks import loop_device
 from tests.integration.build_fixtures import _source_ami, cloud, project, source_ami
+from tests.integration.regions import world
 from tests.integration.registry import locked_registry, registry
 from tests.integration.source_image import debian_root
 from tests.integration.ssh_host import ssh_host, ssh_password_host
@@ -47,4 +48,5 @@ __all__ = (
     "ssh_host",
     "ssh_password_host",
     "systemd_tarball",
+    "world",
 )

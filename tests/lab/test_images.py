@@ -194,6 +194,33 @@ def test_deregistration_protection(made: Resources, snapshot_id: str) -> None:
     made.ec2.deregister_image(ImageId=image_id)
 
 
+def test_a_protection_with_a_cooldown_outlives_its_end_by_a_day(
+    lab: RunningLab, made: Resources, snapshot_id: str
+) -> None:
+    """The image cannot be deregistered for 24 hours (DisableImageDeregistrationProtection)."""
+    image_id = made.image(snapshot_id)
+    made.ec2.enable_image_deregistration_protection(ImageId=image_id, WithCooldown=True)
+    made.ec2.disable_image_deregistration_protection(ImageId=image_id)
+    with refused("OperationNotPermitted"):
+        made.ec2.deregister_image(ImageId=image_id)
+    lab.api.forward(24 * 3600)
+    assert made.describe(image_id)["DeregistrationProtection"] == "disabled"
+    made.ec2.deregister_image(ImageId=image_id)
+
+
+def test_a_copy_has_a_time_in_steps_of_a_quarter(lab: RunningLab, made: Resources, snapshot_id: str) -> None:
+    """15 minute increments, up to 48 hours (CopyImage, SnapshotCopyCompletionDurationMinutes)."""
+    image_id = made.image(snapshot_id)
+    for minutes in (20, 0, 2895):
+        with refused("InvalidParameterValue"):
+            made.ec2.copy_image(
+                Name="timed",
+                SourceRegion=lab.region,
+                SourceImageId=image_id,
+                SnapshotCopyCompletionDurationMinutes=minutes,
+            )
+
+
 def test_deprecation(made: Resources, snapshot_id: str) -> None:
     """Rounded to the minute, not in the past, shown and taken back (EnableImageDeprecation)."""
     image_id = made.image(snapshot_id)

@@ -35,6 +35,28 @@ def test_owners(lab: RunningLab, made: Resources) -> None:
     assert mine not in ids()
 
 
+def test_fast_restore(lab: RunningLab, made: Resources) -> None:
+    """By snapshot and zone; what cannot be is in the answer (EnableFastSnapshotRestores). It goes with the snapshot."""
+    snapshot_id = made.snapshot(made.volume())
+    own = [{"Name": "snapshot-id", "Values": [snapshot_id]}]
+
+    def there() -> list[tuple[str, str]]:
+        found = made.ec2.describe_fast_snapshot_restores(Filters=own)["FastSnapshotRestores"]
+        return [(one["AvailabilityZone"], one["State"]) for one in found]
+
+    answer = made.ec2.enable_fast_snapshot_restores(
+        AvailabilityZones=[lab.zone, "mars-1a"], SourceSnapshotIds=[snapshot_id]
+    )
+    assert [one["AvailabilityZone"] for one in answer["Successful"]] == [lab.zone]
+    assert answer["Unsuccessful"][0]["FastSnapshotRestoreStateErrors"][0]["AvailabilityZone"] == "mars-1a"
+    assert there() == [(lab.zone, "enabled")]
+    made.ec2.disable_fast_snapshot_restores(AvailabilityZones=[lab.zone], SourceSnapshotIds=[snapshot_id])
+    assert there() == []
+    made.ec2.enable_fast_snapshot_restores(AvailabilityZones=[lab.zone], SourceSnapshotIds=[snapshot_id])
+    made.ec2.delete_snapshot(SnapshotId=snapshot_id)
+    assert there() == []
+
+
 def test_permissions_in_both_forms(made: Resources) -> None:
     """CreateVolumePermission, or OperationType with lists; and reset (ModifySnapshotAttribute)."""
     snapshot_id = made.snapshot(made.volume())

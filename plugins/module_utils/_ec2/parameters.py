@@ -15,6 +15,7 @@ from dataclasses import dataclass
 
 from ansible_collections.bakehouse.images.plugins.module_utils._ec2.api import Ec2Api
 from ansible_collections.bakehouse.images.plugins.module_utils._ec2.distribution_rules import region_problems
+from ansible_collections.bakehouse.images.plugins.module_utils._ec2.parameter_names import parameter_name_problems
 from ansible_collections.bakehouse.images.plugins.module_utils._errors import BuildError, Invalid, NotFound, WaitTimeout
 from ansible_collections.bakehouse.images.plugins.module_utils._wait import poll
 
@@ -24,23 +25,6 @@ DATA_TYPE = "aws:ec2:image"
 CHECK_SECONDS = 120.0
 
 _IMAGE_ID = re.compile(r"ami-[0-9a-f]{8}([0-9a-f]{9})?\Z")
-# https://docs.aws.amazon.com/systems-manager/latest/APIReference/API_PutParameter.html, Name
-_NAME = re.compile(r"[A-Za-z0-9_.-]+\Z|(/[A-Za-z0-9_.-]+)+\Z")
-_MAX_NAME = 1011
-_MAX_LEVELS = 15
-
-
-def parameter_name_problems(option: str, name: str) -> t.List[str]:
-    """What Systems Manager would refuse in a parameter's name."""
-    problems = []
-    if not _NAME.match(name) or len(name) > _MAX_NAME or name.count("/") > _MAX_LEVELS:
-        problems.append(
-            "%s %r is not the name of a parameter: letters, digits and _ . - only, in up to %d levels with a / before."
-            % (option, name, _MAX_LEVELS)
-        )
-    elif re.match(r"/?(aws|ssm)", name, re.IGNORECASE):
-        problems.append("%s %r begins with aws or ssm, which are reserved." % (option, name))
-    return problems
 
 
 @dataclass(frozen=True)
@@ -187,7 +171,6 @@ __all__ = (
     "ParameterRequest",
     "Publish",
     "apply_parameter",
-    "parameter_name_problems",
     "plan_parameter",
     "read_parameter",
 )

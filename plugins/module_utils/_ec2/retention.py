@@ -205,16 +205,21 @@ def apply_retention(plans: t.Sequence[RetentionPlan]) -> None:
     errors = []
     total = 0
     for plan in plans:
+        held: t.Set[str] = set()
         for operation in plan.operations:
+            if isinstance(operation, DeleteSnapshot) and operation.snapshot_id in held:
+                continue
             total += 1
             try:
                 operation.execute()
             except BuildError as exc:
                 errors.append("- %s: %s" % (plan.region, exc))
+                if isinstance(operation, DeregisterImage):
+                    held.update(operation.image.snapshot_ids)
     if errors:
         raise BuildError(
             "%d of %d removals have failed.\n%s" % (len(errors), total, "\n".join(errors)),
-            hint="Running this again tries what is left, but for snapshots whose image is gone, which the sweep finds.",
+            hint="Running this again tries what is left; snapshots whose image is gone are found by the sweep.",
         )
 
 
