@@ -63,6 +63,14 @@ options:
   root_device_name:
     description: The device among them that gets the build's own snapshot. By default that of O(source).
     type: str
+  regions:
+    description:
+      - Other regions in which images of the name O(image_name) are looked for, too. They follow those of this region in
+        RV(images); those that have failed are left out.
+      - When some cannot be asked, the error names them all.
+    type: list
+    elements: str
+    default: []
 seealso:
   - module: bakehouse.images.ec2_build
   - module: bakehouse.images.ec2_source_image_info
@@ -87,6 +95,11 @@ source_image:
   type: dict
   sample:
     image_id: ami-0fcdc40338ee0eaf3
+region:
+  description: The region that was asked.
+  returned: success
+  type: str
+  sample: eu-west-1
 images:
   description: The images.
   returned: success
@@ -103,6 +116,16 @@ images:
       returned: always
       type: str
       sample: web-2026-03
+    region:
+      description: The region.
+      returned: always
+      type: str
+      sample: eu-west-1
+    protected:
+      description: Whether it is protected against deregistration.
+      returned: always
+      type: bool
+      sample: false
     state:
       description: The state.
       returned: always
@@ -285,6 +308,7 @@ import typing as t
 
 from ansible_collections.bakehouse.images.plugins.module_utils._ec2.api import AnsibleAWSModule, connect
 from ansible_collections.bakehouse.images.plugins.module_utils._ec2.builds import find_build
+from ansible_collections.bakehouse.images.plugins.module_utils._ec2.elsewhere import find_elsewhere
 from ansible_collections.bakehouse.images.plugins.module_utils._ec2.mapping_checks import require_mappings
 from ansible_collections.bakehouse.images.plugins.module_utils._ec2.sources import (
     SourceRequest,
@@ -300,6 +324,7 @@ def argument_spec() -> t.Dict[str, t.Any]:
     return {
         "image_name": {"type": "str"},
         "build_id": {"type": "str"},
+        "regions": {"type": "list", "elements": "str", "default": []},
         "source": {"type": "dict", "options": source_argument_spec()},
         "block_device_mappings": {"type": "list", "elements": "dict", "default": []},
         "root_device_name": {"type": "str"},
@@ -326,6 +351,10 @@ def main() -> None:
             source_root=result.get("source_image", {}).get("root_device_name"),
         )
         result.update(find_build(api, image_name=image_name, build_id=build_id).to_ansible(image_name))
+        others = [one for one in module.params["regions"] if one != api.region]
+        here = [dict(one, region=api.region) for one in result["images"]]
+        there = find_elsewhere(lambda name: connect(module, region=name), others, image_name) if image_name else []
+        result.update(region=api.region, images=here + there)
     except BuildError as exc:
         fail(module, exc)
     module.exit_json(changed=False, **result)

@@ -55,15 +55,25 @@ def decide(wish: Wish, images: Sequence[Image]) -> Decision:
     same = [image for image in there if image.get("fingerprint") == wish.fingerprint]
     if not there:
         return Decision("build", "its file is empty" if images else "there is no image of this name")
+    others = [image for image in there if image.get("fingerprint") != wish.fingerprint]
     taken = there[0]
     if wish.cache == "exists" and not wish.force and not wish.parent_built:
         return Decision("unchanged", "it is there", taken)
-    if same and not wish.force and wish.cache == "fingerprint":
-        return Decision("unchanged", "it has the fingerprint of its definition", same[0])
-    if not taken.get("fingerprint"):
+    foreign = next((image for image in others if not image.get("fingerprint")), None)
+    if foreign:
         raise Conflict(
-            f"The image name {wish.name} is taken by {taken.get('image_id')}, which was not made by this collection.",
+            f"The image name {wish.name} is taken by {_where(foreign)}, which was not made by this collection.",
             hint="Choose another bake_image_name, or remove that image.",
+        )
+    # Where it is missing, or another is to be replaced, it is copied to.
+    if same and not wish.force and wish.cache == "fingerprint" and (wish.replace or not others):
+        return Decision("unchanged", "it has the fingerprint of its definition", same[0])
+    taken = others[0] if others else taken
+    protected = next((image for image in there if image.get("protected")), None)
+    if protected and (wish.force or wish.replace):
+        raise Conflict(
+            f"The image {wish.name}, {_where(protected)}, is protected against deregistration: it cannot be replaced.",
+            hint="Switch that off with bakehouse.images.ec2_image, or choose another bake_image_name.",
         )
     if wish.force:
         return Decision("replace", "bake_force is true", taken)
@@ -72,10 +82,15 @@ def decide(wish: Wish, images: Sequence[Image]) -> Decision:
     if wish.replace:
         return Decision("replace", "its definition, its files or its source have changed", taken)
     raise Conflict(
-        f"The image name {wish.name} is taken by {taken.get('image_id')}, which was built from another definition (its"
+        f"The image name {wish.name} is taken by {_where(taken)}, which was built from another definition (its"
         f" fingerprint is {taken['fingerprint']}, the definition's is {wish.fingerprint}).",
         hint="Choose another bake_image_name, or set bake_replace: true to replace it.",
     )
+
+
+def _where(image: Image) -> str:
+    region = image.get("region")
+    return f"{image.get('image_id')} in {region}" if region else str(image.get("image_id"))
 
 
 __all__ = ("Decision", "Wish", "decide")

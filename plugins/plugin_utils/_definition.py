@@ -34,6 +34,7 @@ LATE = frozenset(
         "bake_post_provision_commands",
         "bake_pre_mount_commands",
         "bake_provision",
+        "bake_snapshot_tags",
         "bake_volume_tags",
     }
 )

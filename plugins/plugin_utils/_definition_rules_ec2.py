@@ -19,6 +19,7 @@ import typing as t
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible_collections.bakehouse.images.plugins.module_utils._ec2.access import ACCESS_SPEC, Access
 from ansible_collections.bakehouse.images.plugins.module_utils._ec2.block_devices import BlockDevice, mapping_problems
+from ansible_collections.bakehouse.images.plugins.plugin_utils._ec2_distribution_rules import check_distribution
 
 IMAGE_NAME = re.compile(r"[A-Za-z0-9()\[\] ./\-'@_]{3,128}")
 IMAGE_ID = re.compile(r"ami-[0-9a-f]{8}([0-9a-f]{9})?")
@@ -40,6 +41,7 @@ def check(values: dict[str, t.Any], raw: dict[str, t.Any]) -> list[str]:
     problems += _check_image(values)
     problems += _check_mappings(values)
     problems += _check_access(values.get("bake_aws_access"))
+    problems += check_distribution(values)
     problems += _check_instance(values)
     return problems
 

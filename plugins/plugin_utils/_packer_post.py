@@ -36,7 +36,12 @@ MANIFEST = {
 TABLES: dict[str, t.Mapping[str, Row]] = {"manifest": MANIFEST, "shell-local": SHELL_LOCAL}
 DEFAULT_MANIFEST = "packer-manifest.json"
 RUN = "__bake_build_id"
-ARTIFACT = "(__bake_host.region | default('')) ~ ':' ~ __bake_image.image_id"
+# As Packer writes it: region and id of each image, with commas between.
+ARTIFACT = (
+    "dict(__bake_images.keys() | zip(__bake_images.values() | map(attribute='image_id')))"
+    " | dictsort | map('join', ':') | join(',')"
+    " if __bake_images else (__bake_host.region | default('')) ~ ':' ~ __bake_image.image_id"
+)
 
 
 def after_steps(

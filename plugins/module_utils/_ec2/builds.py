@@ -61,7 +61,10 @@ class Leftovers:
     def to_ansible(self, image_name: t.Optional[str]) -> t.Dict[str, t.Any]:
         """As modules return it."""
         return {
-            "images": [dict(_summary(one, image_name), image_id=one.image_id, name=one.name) for one in self.images],
+            "images": [
+                dict(_summary(one, image_name), image_id=one.image_id, name=one.name, protected=one.is_protected)
+                for one in self.images
+            ],
             "snapshots": [
                 dict(
                     _summary(one, image_name),

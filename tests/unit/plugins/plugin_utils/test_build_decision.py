@@ -60,3 +60,34 @@ def test_a_foreign_image_is_never_replaced(wish: dict[str, t.Any]) -> None:
 def test_another_image_is_replaced_only_when_asked() -> None:
     with pytest.raises(Conflict, match="set bake_replace: true to replace it"):
         decided(OTHER)
+
+
+HERE = {"image_id": "ami-1", "fingerprint": "f1", "region": "eu-west-1"}
+THERE = {"image_id": "ami-2", "fingerprint": "f2", "region": "us-east-1"}
+
+
+def decided_in_regions(*images: dict[str, t.Any], **wish: t.Any) -> tuple[str, t.Any]:
+    made = decide(Wish(name="web", fingerprint="f1", **wish), images)
+    return made.decision, made.image
+
+
+def test_an_image_that_is_in_one_region_is_not_built_for_another() -> None:
+    assert decided_in_regions(HERE) == ("unchanged", HERE)
+
+
+def test_another_image_in_another_region_is_refused_or_replaced_by_a_copy() -> None:
+    with pytest.raises(Conflict, match="is taken by ami-2 in us-east-1, which was built from another definition"):
+        decided_in_regions(HERE, THERE)
+    assert decided_in_regions(HERE, THERE, replace=True) == ("unchanged", HERE)
+    assert decided_in_regions(THERE, replace=True) == ("replace", THERE)
+
+
+def test_a_foreign_image_in_any_region_is_refused() -> None:
+    with pytest.raises(Conflict, match="is taken by ami-2 in us-east-1, which was not made by this collection"):
+        decided_in_regions(HERE, {**THERE, "fingerprint": None}, replace=True)
+
+
+def test_an_image_that_is_protected_is_not_replaced() -> None:
+    with pytest.raises(Conflict, match="ami-2 in us-east-1, is protected against deregistration"):
+        decided_in_regions({**THERE, "protected": True}, replace=True)
+    assert decided_in_regions({**HERE, "protected": True}) == ("unchanged", {**HERE, "protected": True})

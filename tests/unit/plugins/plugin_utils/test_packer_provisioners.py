@@ -349,7 +349,9 @@ def test_a_manifest_is_written_as_packer_writes_it(folder: Path) -> None:
         "builder_type": "amazon-chroot",
         "build_time": 0,
         "files": None,
-        "artifact_id": "{{ (__bake_host.region | default('')) ~ ':' ~ __bake_image.image_id }}",
+        "artifact_id": "{{ dict(__bake_images.keys() | zip(__bake_images.values() | map(attribute='image_id')))"
+        " | dictsort | map('join', ':') | join(',')"
+        " if __bake_images else (__bake_host.region | default('')) ~ ':' ~ __bake_image.image_id }}",
         "packer_run_uuid": "{{ __bake_build_id }}",
         "custom_data": {"a": "b"},
     }
