@@ -395,7 +395,7 @@ from ansible_collections.bakehouse.images.plugins.module_utils._sandbox.opening 
     OpenRequest,
     check_request,
     open_sandbox,
-    plan_opening,
+    plan_in_check_mode,
 )
 
 
@@ -441,7 +441,7 @@ def present(request: OpenRequest, check_mode: bool) -> t.Dict[str, t.Any]:
     runner = LocalRunner()
     check_request(request)
     if check_mode:
-        plan = plan_opening(request, runner=runner)
+        plan = plan_in_check_mode(request, runner=runner)
         result: t.Dict[str, t.Any] = {"changed": plan.request is not None, "diff": plan_diff([], plan.mounts)}
         if plan.record and not plan.request:
             result["sandbox"] = describe_sandbox(plan.record)

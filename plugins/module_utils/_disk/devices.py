@@ -67,7 +67,10 @@ class Filesystem:
 
 @dataclass(frozen=True)
 class Partition:
-    """One partition. C(type) is a GUID in lower case on GPT, and two hexadecimal digits on MBR."""
+    """One partition. C(type) is a GUID in lower case on GPT, and two hexadecimal digits on MBR.
+
+    Or a logical volume, which then C(volume) names; C(number) is that of the partition it lies on.
+    """
 
     number: int
     path: str
@@ -78,6 +81,7 @@ class Partition:
     uuid: t.Optional[str] = None
     bootable: bool = False
     filesystem: t.Optional[Filesystem] = None
+    volume: t.Optional[str] = None
 
     @property
     def end_bytes(self) -> int:

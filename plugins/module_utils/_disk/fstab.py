@@ -78,13 +78,22 @@ def find_source(device: Device, source: str) -> t.Optional[str]:
     """
     key, value = split_source(source)
     if key == "NODE":
+        for one in device.partitions:
+            if one.volume and value in ["/dev/" + name for name in volume_names(one.volume)]:
+                return one.path
         number = re.fullmatch(r"/dev/(?:[a-z]+|nvme\d+n\d+p|mmcblk\d+p)(\d+)", value)
-        paths = {one.number: one.path for one in device.partitions}
+        paths = {one.number: one.path for one in device.partitions if not one.volume}
         return paths.get(int(number.group(1))) if number else None
     for path, names in source_names(device):
         if same_name(key, names.get(key), value):
             return path
     return None
+
+
+def volume_names(title: str) -> t.Tuple[str, str]:
+    """What a logical volume, GROUP/NAME, is called below /dev. LVM doubles hyphens: a single one joins the two."""
+    group, _slash, name = title.partition("/")
+    return title, "mapper/%s-%s" % (group.replace("-", "--"), name.replace("-", "--"))
 
 
 def split_source(source: str) -> t.Tuple[str, str]:
@@ -118,4 +127,4 @@ def same_name(key: str, found: t.Optional[str], wanted: str) -> bool:
     return found == wanted or (key in ("UUID", "PARTUUID") and found.lower() == wanted.lower())
 
 
-__all__ = ("FstabEntry", "escape", "find_source", "parse_fstab", "unescape")
+__all__ = ("FstabEntry", "escape", "find_source", "parse_fstab", "unescape", "volume_names")

@@ -20,6 +20,7 @@ from ansible_collections.bakehouse.images.plugins.module_utils._disk.devices imp
     require_idle,
 )
 from ansible_collections.bakehouse.images.plugins.module_utils._disk.fstab import FstabEntry, parse_fstab
+from ansible_collections.bakehouse.images.plugins.module_utils._disk.logical_volumes import PHYSICAL_VOLUME, OpenVolumes
 from ansible_collections.bakehouse.images.plugins.module_utils._disk.nodes import with_partition_nodes
 from ansible_collections.bakehouse.images.plugins.module_utils._disk.private_mounts import (
     LOOK_OPTIONS,
@@ -36,8 +37,7 @@ if t.TYPE_CHECKING:
 # Inside a partition rather than beside it: why nothing can be mounted from there.
 CONTAINERS: t.Mapping[str, str] = {
     AMBIVALENT: "carries signatures of several file systems at once; 'wipefs' shows them",
-    "LVM2_member": "an LVM physical volume: volume groups are not opened (LVM needs lvm2 and device-mapper, and is not "
-    "supported yet)",
+    PHYSICAL_VOLUME: "an LVM physical volume, and logical volumes are not grown: leave the size of the disk as it is",
     "linux_raid_member": "a member of a RAID, which is not assembled",
     "crypto_LUKS": "encrypted (LUKS), and there is no key",
 }
@@ -76,11 +76,14 @@ class Candidate:
     filesystem: Filesystem
     number: t.Optional[int] = None
     type: t.Optional[str] = None
+    volume: t.Optional[str] = None
 
     @property
     def title(self) -> str:
         """The candidate in an error: 'partition 2 (ext4)'."""
         where = "the whole device" if self.number is None else "partition %d" % self.number
+        if self.volume:
+            where = "logical volume %s" % self.volume
         return "%s (%s)" % (where, self.filesystem.type)
 
 
@@ -117,6 +120,7 @@ def find_root(
     *,
     sys_root: str = "/sys",
     look: t.Optional[Look] = None,
+    volumes: t.Optional[OpenVolumes] = None,
 ) -> RootFilesystem:
     """Find the file system that holds an operating system: os-release and a shell, whatever its place.
 
@@ -127,6 +131,7 @@ def find_root(
         device: path of the device, which must not be in use.
         partition: the number of the partition to take; 0 means the device itself. None: look at all of them.
         look: stands in for mounting, in tests.
+        volumes: opens logical volumes, and keeps them open; without it, they are not looked at.
 
     Raises:
         NotFound: nothing there is a root; the error says what was found instead.
@@ -136,7 +141,11 @@ def find_root(
     """
     found = with_partition_nodes(runner, device, sys_root=sys_root)
     require_idle(found.path, "look for a root file system on it")
+    if volumes is not None:
+        found = volumes.expand(runner, found)
     wanted, containers = candidates(found, partition)
+    if volumes is not None:
+        containers = [line for line in containers if CONTAINERS[PHYSICAL_VOLUME] not in line] + volumes.troubles
     for one in wanted:
         refuse_twin(one, sys_root=sys_root)
     seen = (look or look_privately)(runner, wanted) if wanted else []
@@ -146,7 +155,7 @@ def find_root(
         path=chosen.candidate.path,
         filesystem=chosen.candidate.filesystem.type,
         uuid=chosen.candidate.filesystem.uuid,
-        partition_number=chosen.candidate.number,
+        partition_number=chosen.candidate.number or None,
         subvolume=chosen.subvolume,
         fstab=parse_fstab(tree.fstab),
         os_release=tree.os_release or {},
@@ -157,7 +166,7 @@ def find_root(
 def candidates(device: Device, partition: t.Optional[int]) -> t.Tuple[t.List[Candidate], t.List[str]]:
     """The file systems to look at, and a line for each thing that cannot be looked at."""
     every = [
-        Candidate(one.path, one.filesystem, one.number, one.type)
+        Candidate(one.path, one.filesystem, one.number, one.type, one.volume)
         for one in device.partitions
         if one.filesystem and partition in (None, one.number)
     ]

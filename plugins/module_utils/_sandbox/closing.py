@@ -9,6 +9,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import fcntl
 import functools
@@ -112,6 +113,8 @@ def close_sandbox(
             closing.release()
         if check:
             closing.check()
+            if record.volumes:
+                closing.release()
         forget_agent(name)
         forget_dead_agents()
         state.remove_record(name, state_dir)
@@ -212,7 +215,11 @@ class _Closing:
 
     def release(self) -> None:
         whole = (self.record.device,) if self.record.device else ()
+        volumes = [one["path"] for one in self.record.volumes]
+        # The paths of logical volumes may be others' by now; while one is open, its device is in use.
         for device in dict.fromkeys(self.record.devices + whole):
+            if device in volumes:
+                continue
             self._try(functools.partial(checking.wait_until_free, device, RELEASE_TIMEOUT_SECONDS))
 
     def check(self) -> None:
@@ -223,7 +230,9 @@ class _Closing:
                 self._try(functools.partial(self._check, mount))
 
     def _check(self, mount: state.MountRecord) -> None:
-        self.checked.append(checking.check_filesystem(self.runner, mount.source, mount.filesystem))
+        with _volumes(self.record, mount.source) as paths:
+            device = paths.get(mount.source, mount.source)
+            self.checked.append(checking.check_filesystem(self.runner, device, mount.filesystem))
 
     def _try(self, step: t.Callable[[], object]) -> None:
         try:
@@ -232,6 +241,25 @@ class _Closing:
             self.problems.append(str(exc))
         except OSError as exc:
             self.problems.append("Closing the sandbox %s: %s." % (self.record.name, exc))
+
+
+@contextlib.contextmanager
+def _volumes(record: state.SandboxRecord, path: str = "") -> t.Iterator[t.Dict[str, str]]:
+    """Logical volumes of the sandbox, opened again: their paths at that time, and now.
+
+    Args:
+        path: only this one's.
+    """
+    wanted = [one for one in record.volumes if path in ("", one["path"])]
+    if not wanted:
+        yield {}
+        return
+    from ansible_collections.bakehouse.images.plugins.module_utils._disk.logical_volumes import OpenVolumes
+
+    for physical in sorted({one["physical"] for one in wanted}):
+        checking.wait_until_free(physical, RELEASE_TIMEOUT_SECONDS)
+    with OpenVolumes() as volumes:
+        yield volumes.again(wanted)
 
 
 def _trim(root: str, target: str) -> int:
@@ -252,9 +280,11 @@ def _repair(record: state.SandboxRecord) -> None:
     from ansible_collections.bakehouse.images.plugins.module_utils._disk.private_mounts import in_private_mounts
 
     def work(place: str) -> None:
-        for one in record.mounts:
-            if one.target == "/" or one.source in record.devices:
-                mounts.make_mount(place, mounts.Mount(one.source, one.target, one.filesystem, one.options))
+        with _volumes(record) as paths:
+            for one in record.mounts:
+                if one.target == "/" or one.source in record.devices:
+                    source = paths.get(one.source, one.source)
+                    mounts.make_mount(place, mounts.Mount(source, one.target, one.filesystem, one.options))
         for plain in reversed(record.lent):
             lending.give_back(place, lending.Loan.from_plain(plain))
 

@@ -12,7 +12,11 @@ from __future__ import annotations
 import os
 import typing as t
 
-from ansible_collections.bakehouse.images.plugins.module_utils._disk.fstab import FstabEntry, find_source
+from ansible_collections.bakehouse.images.plugins.module_utils._disk.fstab import (
+    FstabEntry,
+    find_source,
+    volume_names,
+)
 from ansible_collections.bakehouse.images.plugins.module_utils._errors import NotFound
 from ansible_collections.bakehouse.images.plugins.module_utils._sandbox.mounts import BlockNode, Mount, split_options
 
@@ -153,6 +157,8 @@ def block_nodes(device: Device) -> t.Tuple[BlockNode, ...]:
         names = _content_links(partition.uuid, partition.name, "by-partuuid", "by-partlabel")
         if partition.filesystem:
             names += _content_links(partition.filesystem.uuid, partition.filesystem.label)
+        if partition.volume:
+            names += volume_names(partition.volume)
         links[partition.path] = names
     nodes = []
     taken: t.Set[str] = set()

@@ -42,6 +42,7 @@ from ansible_collections.bakehouse.images.plugins.module_utils._sandbox.starting
 from ansible_collections.bakehouse.images.plugins.module_utils._sandbox.state import directory_name
 
 if t.TYPE_CHECKING:
+    from ansible_collections.bakehouse.images.plugins.module_utils._disk.logical_volumes import OpenVolumes
     from ansible_collections.bakehouse.images.plugins.module_utils._disk.roots import RootFilesystem
     from ansible_collections.bakehouse.images.plugins.module_utils._run import Runner
 
@@ -138,13 +139,13 @@ def open_sandbox(
         BuildError: a mount failed. Nothing is left behind then.
     """
     check_request(request)
-    with state.locked(request.name, state_dir):
-        plan = plan_opening(request, runner=runner, state_dir=state_dir)
+    with state.locked(request.name, state_dir), _volumes(request) as volumes:
+        plan = plan_opening(request, runner=runner, state_dir=state_dir, volumes=volumes)
         if plan.record and not plan.request:
             return _note_expiry(request, plan.record, state_dir)
         if plan.record:
             clear_dead(plan.record, runner=runner, state_dir=state_dir)
-        record = _start_on(request, plan, state_dir, python or sys.executable or "/usr/bin/python3")
+        record = _start_on(request, plan, volumes, state_dir, python or sys.executable or "/usr/bin/python3")
         return OpenResult(record, changed=True, mounts=plan.mounts, warnings=plan.warnings + _not_mounted(plan, record))
 
 
@@ -198,7 +199,31 @@ def _root_problems(request: OpenRequest) -> t.List[str]:
     return problems
 
 
-def plan_opening(request: OpenRequest, *, runner: Runner, state_dir: str = state.STATE_DIR) -> OpenPlan:
+@contextlib.contextmanager
+def _volumes(request: OpenRequest) -> t.Iterator[t.Optional[OpenVolumes]]:
+    """The logical volumes of the device, open until they are mounted. Not imported for a directory."""
+    if not request.device:
+        yield None
+        return
+    from ansible_collections.bakehouse.images.plugins.module_utils._disk.logical_volumes import OpenVolumes
+
+    with OpenVolumes() as volumes:
+        yield volumes
+
+
+def plan_in_check_mode(request: OpenRequest, *, runner: Runner) -> OpenPlan:
+    """What opening would do."""
+    with _volumes(request) as volumes:
+        return plan_opening(request, runner=runner, volumes=volumes)
+
+
+def plan_opening(
+    request: OpenRequest,
+    *,
+    runner: Runner,
+    state_dir: str = state.STATE_DIR,
+    volumes: t.Optional[OpenVolumes] = None,
+) -> OpenPlan:
     """Look at what is there, and say what opening would do. Changes nothing."""
     known = state.read_record(request.name, state_dir)
     if known and state.is_alive(known):
@@ -218,7 +243,7 @@ def plan_opening(request: OpenRequest, *, runner: Runner, state_dir: str = state
         own = (Mount(custom_mount.mount_point(request.name, state_dir), "/", "rbind"),)
         nodes = _nodes_of(request, runner)
     else:
-        root = _find_root(request, runner)
+        root = _find_root(request, runner, volumes)
         own, warnings = image_mounts.choose_image_mounts(root, request.mount_options)
         nodes = image_mounts.block_nodes(root.device)
         partition = root.partition_number
@@ -303,7 +328,7 @@ def _directory_mount(root: str) -> Mount:
     return Mount(place, "/", "rbind")
 
 
-def _find_root(request: OpenRequest, runner: Runner) -> RootFilesystem:
+def _find_root(request: OpenRequest, runner: Runner, volumes: t.Optional[OpenVolumes]) -> RootFilesystem:
     # Imported here: on a directory, nothing of disks is needed.
     from ansible_collections.bakehouse.images.plugins.module_utils._disk.roots import find_root
 
@@ -312,32 +337,39 @@ def _find_root(request: OpenRequest, runner: Runner) -> RootFilesystem:
     # Whatever lasts longer is reported by find_root.
     with contextlib.suppress(Busy):
         checking.wait_until_free(device, BUSY_GRACE_SECONDS)
-    return find_root(runner, device, request.partition)
+    return find_root(runner, device, request.partition, volumes=volumes)
 
 
-def _start_on(request: OpenRequest, plan: OpenPlan, state_dir: str, python: str) -> state.SandboxRecord:
+def _start_on(
+    request: OpenRequest, plan: OpenPlan, volumes: t.Optional[OpenVolumes], state_dir: str, python: str
+) -> state.SandboxRecord:
     """Start the holder, on what the user's own command has mounted where there is one."""
     if plan.custom is None:
-        return _start(request, plan, state_dir, python)
+        return _start(request, plan, volumes, state_dir, python)
     # What an opening that was killed has left under this name.
     custom_mount.take_away(request.name, state_dir)
     try:
         custom_mount.make(plan.custom, request.name, state_dir)
-        return _start(request, plan, state_dir, python)
+        return _start(request, plan, volumes, state_dir, python)
     except BaseException:
         with contextlib.suppress(BuildError):
             custom_mount.take_away(request.name, state_dir)
         raise
 
 
-def _start(request: OpenRequest, plan: OpenPlan, state_dir: str, python: str) -> state.SandboxRecord:
+def _start(
+    request: OpenRequest, plan: OpenPlan, volumes: t.Optional[OpenVolumes], state_dir: str, python: str
+) -> state.SandboxRecord:
     if plan.request is None:
         raise BuildError("The plan for the sandbox %s is empty." % request.name)
     state.ensure_state_dir(state_dir)
     forget_dead_agents()
     with started_holder(plan.request, name=request.name, python=python) as (pid, facts):
         record = dataclasses.replace(
-            _record(request, plan.request, pid, facts), python=python, partition=plan.partition
+            _record(request, plan.request, pid, facts),
+            python=python,
+            partition=plan.partition,
+            volumes=tuple(volumes.to_plain(path) for path in volumes.paths) if volumes else (),
         )
         state.write_record(record, state_dir)
     return record
@@ -374,4 +406,13 @@ def _record(request: OpenRequest, asked: HolderRequest, pid: int, facts: t.Mappi
     )
 
 
-__all__ = ("OpenPlan", "OpenRequest", "OpenResult", "check_request", "directory_name", "open_sandbox", "plan_opening")
+__all__ = (
+    "OpenPlan",
+    "OpenRequest",
+    "OpenResult",
+    "check_request",
+    "directory_name",
+    "open_sandbox",
+    "plan_in_check_mode",
+    "plan_opening",
+)

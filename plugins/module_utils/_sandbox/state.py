@@ -71,6 +71,7 @@ class SandboxRecord:
         environment: variables for everything that is run in the sandbox.
         python: the interpreter of the build host that opened the sandbox.
         image_python: the image's own interpreter as the image sees it; None when it has none.
+        volumes: logical volumes among C(devices), as logical_volumes.OpenVolumes.to_plain makes them.
         lent: files lent to the image, and what was done in the image to have a place for them.
         watch_pid: the process whose end closes the sandbox, if any.
         owner: the owner of its build, as in a tag; empty when none was named.
@@ -97,6 +98,7 @@ class SandboxRecord:
     environment: t.Dict[str, str] = dataclasses.field(default_factory=dict)
     mounts: t.Tuple[MountRecord, ...] = ()
     devices: t.Tuple[str, ...] = ()
+    volumes: t.Tuple[t.Dict[str, t.Any], ...] = ()
     lent: t.Tuple[t.Dict[str, t.Any], ...] = ()
     watch_pid: t.Optional[int] = None
     owner: str = ""
@@ -119,7 +121,7 @@ class SandboxRecord:
             raise ValueError("a record is an object")
         known = {field.name for field in dataclasses.fields(cls)}
         kept = {key: value for key, value in values.items() if key in known}
-        for key in ("kernels", "devices", "lent"):
+        for key in ("kernels", "devices", "volumes", "lent"):
             kept[key] = tuple(kept.get(key) or ())
         kept["mounts"] = tuple(MountRecord(**mount) for mount in kept.get("mounts") or ())
         try:
