@@ -140,7 +140,10 @@ class Lab:
                 "volumes": volumes,
                 "snapshots": len(where.snapshots),
                 "images": len(where.amis),
-                "outscale": self._oapi.world.facts(),
+                "outscale": {
+                    "endpoint": f"http://127.0.0.1:{self.server.server_port}/api/v1",
+                    **self._oapi.world.facts(),
+                },
             }
 
 

@@ -51,8 +51,12 @@ def test_up_and_down(tmp_path: Path) -> None:
     url, key, region, profile = run("sh", "-c", script, env={**os.environ, "AWS_PROFILE": "mine"}).split()
     assert (region, profile) == ("eu-west-1", "none")
     assert len(key) >= 20
+    script = f". {folder}/env; echo $OSC_ENDPOINT_API $OSC_REGION ${{OSC_PROFILE-none}}"
+    outscale = run("sh", "-c", script, env={**os.environ, "OSC_PROFILE": "mine"}).split()
+    assert outscale == [f"{url}/api/v1", "eu-west-2", "none"]
     assert lab_command("env", folder=folder).stdout == before
-    assert json.loads(lab_command("status", folder=folder).stdout)["port"] == int(url.rpartition(":")[2])
+    status = json.loads(lab_command("status", folder=folder).stdout)
+    assert (status["port"], status["outscale"]["endpoint"]) == (int(url.rpartition(":")[2]), outscale[0])
 
     assert "is down" in lab_command("down", folder=folder).stdout
     assert not folder.exists()

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import itertools
 import stat
+import sys
 import typing as t
 import urllib.error
 import urllib.request
@@ -193,3 +194,9 @@ def test_metadata_of_the_vm(machine: Machine) -> None:
     machine.lab.api.set(imds="off")
     with pytest.raises(urllib.error.HTTPError, match="403"):
         read("instance-id")
+
+
+def test_the_sdk_as_it_is(machine: Machine) -> None:
+    """It needs nothing but the variables of the lab."""
+    code = "from osc_sdk_python import Gateway; print(Gateway().ReadVms()['Vms'][0]['VmId'])"
+    assert run(sys.executable, "-c", code, env=machine.lab.environ()).strip() == machine.vm_id
