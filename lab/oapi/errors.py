@@ -4,10 +4,11 @@
 
 """Errors as Outscale's API words them.
 
-Codes and types are those of the table that the SDK ships (resources/gateway_errors.yaml), and for what the gateway
-itself answers those of https://docs.outscale.com/api-errors.html and
-https://docs.outscale.com/en/userguide/API-Throttling.html. Statuses beside 400: an InvalidState or a
-ResourceConflict is 409, as public reports of clients show.
+Codes and types are those of the table that the SDK ships (resources/gateway_errors.yaml). What the gateway itself answers
+is not in it; GATEWAY says where each comes from. Where that is "chosen", no public source was found: the number is of
+the range that means the same, and nothing should depend on more than range and status. An InvalidState and a
+ResourceConflict are HTTP 409, everything else of the table 400, as public reports of clients show. The real API's details
+are often empty: they are for people.
 """
 
 from __future__ import annotations
@@ -22,16 +23,19 @@ from lab.settings import Fault, default_status
 
 #: What is not in the SDK's table: the gateway's own errors, as (type, status).
 GATEWAY = {
+    # https://docs.outscale.com/api-errors.html, and reports of what an unknown key and a missing right are answered.
     "1": ("AccessDenied", 401),
-    "2": ("AccessDenied", 401),
     "4": ("AccessDenied", 403),
+    "4120": ("InvalidParameterValue", 400),
+    # https://docs.outscale.com/en/userguide/API-Throttling.html; the type is chosen, and so is 25 for the third limiter.
     "6": ("OperationThrottled", 503),
     "24": ("OperationThrottled", 429),
     "25": ("OperationThrottled", 429),
+    # github.com/outscale/terraform-provider-outscale, issue 836.
+    "7007": ("MissingParameter", 400),
+    # Chosen.
     "2000": ("InternalError", 500),
     "3001": ("InvalidParameter", 400),
-    "4120": ("InvalidParameterValue", 400),
-    "7007": ("MissingParameter", 400),
     "9029": ("ResourceConflict", 409),
     "12000": ("InvalidAction", 404),
 }
