@@ -4,11 +4,11 @@
 
 """Errors as Outscale's API words them.
 
-Codes and types are those of the table that the SDK ships (resources/gateway_errors.yaml). What the gateway itself answers
-is not in it; GATEWAY says where each comes from. Where that is "chosen", no public source was found: the number is of
-the range that means the same, and nothing should depend on more than range and status. An InvalidState and a
-ResourceConflict are HTTP 409, everything else of the table 400, as public reports of clients show. The real API's details
-are often empty: they are for people.
+Codes and types are those of the table that the SDK ships (resources/gateway_errors.yaml). What the gateway itself
+answers is not in it; GATEWAY says where each comes from. Where that is "chosen", no public source was found: the number
+is of the range that means the same, and nothing should depend on more than range and status. An InvalidState and a
+ResourceConflict are HTTP 409, everything else of the table 400, as public reports of clients show. The real API's
+details are often empty: they are for people.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ GATEWAY = {
     "1": ("AccessDenied", 401),
     "4": ("AccessDenied", 403),
     "4120": ("InvalidParameterValue", 400),
-    # https://docs.outscale.com/en/userguide/API-Throttling.html; the type is chosen, and so is 25 for the third limiter.
+    # https://docs.outscale.com/en/userguide/API-Throttling.html; chosen: the type, and 25 for the third limiter.
     "6": ("OperationThrottled", 503),
     "24": ("OperationThrottled", 429),
     "25": ("OperationThrottled", 429),

@@ -5,7 +5,8 @@
 """Filters and pages of the Read calls.
 
 All filters of a call have to match; of each, one value. C(*) and C(?) in texts are wildcards, as the documentation of
-Outscale's Terraform provider uses them (image_names = ["Ubuntu*"]). An id that does not exist is no error: the list is empty.
+Outscale's Terraform provider uses them (image_names = ["Ubuntu*"]). An id that does not exist is no error: the list is
+empty.
 """
 
 from __future__ import annotations
