@@ -26,6 +26,8 @@ from ansible_collections.bakehouse.images.plugins.module_utils._errors import (
 # https://docs.outscale.com/en/userguide/API-Throttling.html: the whole platform's limit, an account's, an action's.
 THROTTLED = frozenset(["6", "24", "25"])
 THROTTLED_STATUS = 429
+# A token that came with other parameters before.
+OTHER_PARAMETERS = "4091"
 
 # Of the kind ResourceConflict, those that say of a name that it is taken; the others pass.
 _TAKEN = frozenset(["9000", "9009", "9011", "9015"])
@@ -104,6 +106,7 @@ def _refused_keys(message: str, action: str, **facts: t.Any) -> Refused:
 
 
 __all__ = (
+    "OTHER_PARAMETERS",
     "OutcomeUnknown",
     "error_code",
     "first_error",

@@ -24,11 +24,10 @@ from ansible_collections.bakehouse.images.plugins.module_utils._outscale.snapsho
     snapshots_of_build,
 )
 from ansible_collections.bakehouse.images.plugins.module_utils._outscale.tagging import (
-    SERIALS,
     check_ownership,
-    client_token,
     plan_tags,
     set_tags,
+    with_fresh_token,
 )
 from ansible_collections.bakehouse.images.plugins.module_utils._plan import Operation
 from ansible_collections.bakehouse.images.plugins.module_utils._tags import (
@@ -132,15 +131,14 @@ class CreateSnapshot:
 
     def execute(self) -> None:
         """See Operation.execute. A token whose snapshot has failed, or is gone, is followed by the next one."""
-        for serial in range(SERIALS):
-            snapshot = self._create(serial)
-            if snapshot.state not in ("deleting", "deleted", "error"):
-                break
+        build_id = str(self.request.build_id)
+        snapshot = with_fresh_token(
+            build_id, "snapshot", self._create, lambda one: one.state in ("deleting", "deleted", "error")
+        )
         self.plan.snapshot = snapshot
-        check_not_failed(snapshot)
         set_tags(self.api, str(snapshot.snapshot_id), self.request.all_tags(), new=True)
 
-    def _create(self, serial: int) -> Snapshot:
+    def _create(self, token: str) -> Snapshot:
         wanted = self.request
         answer = self.api.retry_missing(
             lambda: self.api.call(
@@ -148,7 +146,7 @@ class CreateSnapshot:
                 "create a snapshot of volume %s" % wanted.volume_id,
                 VolumeId=wanted.volume_id,
                 Description=wanted.description,
-                ClientToken=client_token(str(wanted.build_id), "snapshot", serial),
+                ClientToken=token,
             ),
             new=True,
         )

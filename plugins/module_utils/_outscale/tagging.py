@@ -16,9 +16,12 @@ from __future__ import annotations
 import re
 import typing as t
 
-from ansible_collections.bakehouse.images.plugins.module_utils._errors import Refused
+from ansible_collections.bakehouse.images.plugins.module_utils._errors import Conflict, Invalid, Refused
 from ansible_collections.bakehouse.images.plugins.module_utils._outscale.api import OutscaleApi
+from ansible_collections.bakehouse.images.plugins.module_utils._outscale.errors import OTHER_PARAMETERS, error_code
 from ansible_collections.bakehouse.images.plugins.module_utils._tags import BUILD_ID_TAG
+
+T = t.TypeVar("T")
 
 _TOKEN = re.compile(r"bakehouse-([0-9a-f]{16})-[a-z]+-[0-9]+\Z")
 # A volume that was deleted keeps its token; the next one of the build gets the next number.
@@ -33,6 +36,25 @@ def client_token(build_id: str, kind: str, serial: int = 0) -> str:
 def client_tokens(build_id: str, kind: str) -> t.List[str]:
     """All tokens that a build can have used for such a thing."""
     return [client_token(build_id, kind, serial) for serial in range(SERIALS)]
+
+
+def with_fresh_token(build_id: str, kind: str, create: t.Callable[[str], T], is_over: t.Callable[[T], bool]) -> T:
+    """Create something with the first token of a build whose answer is not of something else.
+
+    Args:
+        create: makes the call with a token.
+        is_over: whether the answer is of something that was made with this token and is no more.
+    """
+    for serial in range(SERIALS):
+        try:
+            made = create(client_token(build_id, kind, serial))
+        except Invalid as exc:
+            if error_code(exc) != OTHER_PARAMETERS:
+                raise
+            continue
+        if not is_over(made):
+            return made
+    raise Conflict("All %d tokens of the build %s for a %s are used up." % (SERIALS, build_id, kind))
 
 
 def tags_of(resource: t.Mapping[str, t.Any]) -> t.Dict[str, str]:
@@ -114,4 +136,5 @@ __all__ = (
     "set_tags",
     "tag_filter",
     "tags_of",
+    "with_fresh_token",
 )

@@ -24,11 +24,10 @@ from ansible_collections.bakehouse.images.plugins.module_utils._outscale.block_d
 from ansible_collections.bakehouse.images.plugins.module_utils._outscale.moments import age_seconds
 from ansible_collections.bakehouse.images.plugins.module_utils._outscale.snapshots import read_snapshot
 from ansible_collections.bakehouse.images.plugins.module_utils._outscale.tagging import (
-    SERIALS,
     check_ownership,
-    client_token,
     plan_tags,
     set_tags,
+    with_fresh_token,
 )
 from ansible_collections.bakehouse.images.plugins.module_utils._outscale.volumes import (
     Volume,
@@ -191,18 +190,14 @@ class CreateVolume:
 
     def execute(self) -> None:
         """See Operation.execute. A token whose volume is gone already is followed by the next one."""
-        for serial in range(SERIALS):
-            volume = Volume.from_api(self._create(serial)["Volume"])
-            if not is_gone(volume):
-                self.plan.volume = volume
-                set_tags(self.api, str(volume.volume_id), self.request.all_tags(), new=True)
-                return
-        raise Conflict("Outscale returns deleted volumes for the build %s." % self.request.build_id)
+        build_id = str(self.request.build_id)
+        volume = with_fresh_token(build_id, "volume", self._create, is_gone)
+        self.plan.volume = volume
+        set_tags(self.api, str(volume.volume_id), self.request.all_tags(), new=True)
 
-    def _create(self, serial: int) -> t.Dict[str, t.Any]:
+    def _create(self, token: str) -> Volume:
         wanted = self.request
-        # Of a snapshot, the size need not be said, but is: who asks for 8 GiB must not get 10.
-        return self.api.call(
+        answer = self.api.call(
             "CreateVolume",
             "create a volume in %s" % wanted.subregion,
             SubregionName=wanted.subregion,
@@ -210,8 +205,9 @@ class CreateVolume:
             Size=wanted.size_gib,
             VolumeType=wanted.volume_type,
             Iops=wanted.iops,
-            ClientToken=client_token(str(wanted.build_id), "volume", serial),
+            ClientToken=token,
         )
+        return Volume.from_api(answer["Volume"])
 
 
 def is_gone(answer: Volume) -> bool:
