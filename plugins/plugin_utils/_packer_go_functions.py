@@ -17,7 +17,7 @@ import urllib.parse
 
 from ansible_collections.bakehouse.images.plugins.plugin_utils._packer_go_parse import GoError
 from ansible_collections.bakehouse.images.plugins.plugin_utils._packer_late import (
-    LATE,
+    as_expression,
     has_late,
     has_statement,
     late,
@@ -71,8 +71,7 @@ def expression(value: Value) -> str:
         return shown(value)
     if has_statement(value):
         raise GoError("what is made by range can only be put into a text")
-    pieces = [f"({it})" if number % 2 else quoted(it) for number, it in enumerate(LATE.split(value))]
-    return " ~ ".join(it for it in pieces if it != "''") or "''"
+    return as_expression(value)
 
 
 def part(value: Value, name: str) -> str:

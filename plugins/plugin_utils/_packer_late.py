@@ -15,6 +15,7 @@ with it is written to a file.
 
 from __future__ import annotations
 
+import json
 import re
 import typing as t
 from collections.abc import Mapping
@@ -89,10 +90,31 @@ def without_secrets(value: t.Any, secrets: Mapping[str, str]) -> t.Any:
 def to_variable(value: t.Any, path: str) -> t.Any:
     """The value as a variable of a host, read from the file C(path)."""
     if isinstance(value, Mapping):
+        if any(map(has_late, value)):
+            return template(_mapping(value), path)
         return {to_variable(key, path): to_variable(item, path) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
         return [to_variable(item, path) for item in value]
     return template(_as_template(value), path) if isinstance(value, str) else value
+
+
+def as_expression(text: str) -> str:
+    """A text with parts that are known only later, as one expression of Jinja."""
+    pieces = [f"({it})" if number % 2 else quoted(it) for number, it in enumerate(LATE.split(text))]
+    return " ~ ".join(it for it in pieces if it != "''") or "''"
+
+
+def _mapping(value: Mapping[t.Any, t.Any]) -> str:
+    """A map as one template, because Ansible renders no keys."""
+    parts, pairs = [], []
+    for number, (key, item) in enumerate(value.items()):
+        text = item if isinstance(item, str) else json.dumps(item)
+        if has_statement(text):
+            parts.append(f"{{% set packer_value_{number} %}}{_as_template(text)}{{% endset %}}")
+            pairs.append(f"[{as_expression(key)}, packer_value_{number}]")
+        else:
+            pairs.append(f"[{as_expression(key)}, {as_expression(text)}]")
+    return "".join([*parts, f"{{{{ dict([{', '.join(pairs)}]) }}}}"])
 
 
 def _as_template(text: str) -> str:
@@ -112,6 +134,7 @@ def _literally(text: str) -> str:
 
 
 __all__ = (
+    "as_expression",
     "has_late",
     "has_statement",
     "late",

@@ -10,6 +10,8 @@ import typing as t
 from pathlib import Path
 
 import pytest
+from ansible.parsing.dataloader import DataLoader
+from ansible.template import Templar
 from ansible_collections.bakehouse.images.plugins.module_utils._errors import Invalid
 from ansible_collections.bakehouse.images.plugins.plugin_utils._packer_go import GoTemplates
 from ansible_collections.bakehouse.images.plugins.plugin_utils._packer_json import is_json_template
@@ -95,6 +97,14 @@ def test_actions(text: str, expected: str) -> None:
 )  # fmt: skip
 def test_what_only_the_build_knows_becomes_a_template_of_ansible(text: str, expected: str) -> None:
     assert to_variable(GO.render(text, PLACE), "/srv/web.json") == expected
+
+
+def test_a_map_whose_keys_only_the_build_knows_is_one_template(tmp_path: Path) -> None:
+    tags = {"{{.SourceAMIName}}": "a 'b'", "Loop": "{{range $k, $v := .SourceAMITags}}{{$k}};{{end}}", "c": "{{.Path}}"}
+    variable = to_variable(GO.render_all(tags, lambda *_path: PLACE), "/srv/web.json")
+    names = {"src": {"name": "base", "tags": {"x": "1", "Y": "2"}}}
+    templar = Templar(loader=DataLoader(), variables=names)
+    assert templar.template(variable) == {"base": "a 'b'", "Loop": "Y;x;", "c": "/tmp/x.sh"}
 
 
 @pytest.mark.parametrize(
