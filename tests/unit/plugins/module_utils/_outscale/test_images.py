@@ -43,7 +43,7 @@ def freeze(world: World, build_id: str = BUILD, **values: t.Any) -> Snapshot:
 
 
 def wanted(snapshot: Snapshot | None = None, **values: t.Any) -> ImageRequest:
-    definition = {"name": "web", "snapshot_id": snapshot.snapshot_id if snapshot else None}
+    definition: dict[str, t.Any] = {"name": "web", "snapshot_id": snapshot.snapshot_id if snapshot else None}
     definition.update(values.pop("definition", {}))
     usual = {"name": "web", "build_id": BUILD, "fingerprint": "one", "waiting": WAIT}
     return ImageRequest(definition=Definition(**definition), **{**usual, **values})
@@ -92,11 +92,11 @@ def test_permissions_are_made_equal_and_what_is_not_said_stays(world: World) -> 
     snapshot = freeze(world)
     shared = Attributes(account_ids=[FRIEND], global_permission=True, snapshot_account_ids=[FRIEND])
     image = make(world, wanted(snapshot, attributes=shared))
-    assert (image.permissions.account_ids, image.permissions.global_permission) == ({FRIEND}, True)
+    assert image.permissions.to_ansible() == {"account_ids": [FRIEND], "global_permission": True}
     assert read_snapshot(world.api, str(snapshot.snapshot_id)).permissions.account_ids == {FRIEND}
     assert image_plans.plan_present(world.api, wanted(attributes=shared)).operations == []
     image = make(world, wanted(attributes=Attributes(account_ids=[STRANGER])))
-    assert (image.permissions.account_ids, image.permissions.global_permission) == ({STRANGER}, True)
+    assert image.permissions.to_ansible() == {"account_ids": [STRANGER], "global_permission": True}
     image = make(world, wanted(attributes=Attributes(account_ids=[], global_permission=False)))
     assert image.permissions.to_ansible() == {"account_ids": [], "global_permission": False}
 

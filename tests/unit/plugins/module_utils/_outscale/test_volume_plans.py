@@ -26,7 +26,11 @@ from ansible_collections.bakehouse.images.plugins.module_utils._outscale.attachm
 )
 from ansible_collections.bakehouse.images.plugins.module_utils._outscale.builds import RemovalRequest, plan_removal
 from ansible_collections.bakehouse.images.plugins.module_utils._outscale.volume_plans import VolumeRequest
-from ansible_collections.bakehouse.images.plugins.module_utils._outscale.volumes import Volume, volumes_of_build
+from ansible_collections.bakehouse.images.plugins.module_utils._outscale.volumes import (
+    Attachment,
+    Volume,
+    volumes_of_build,
+)
 from ansible_collections.bakehouse.images.plugins.module_utils._plan import apply_plan
 
 from lab.settings import Fault
@@ -45,7 +49,7 @@ def make(world: World, **values: t.Any) -> Volume:
     return volume_plans.apply_present(volume_plans.plan_present(world.api, request), world.api, request)
 
 
-def attach(world: World, volume_id: str, **values: t.Any) -> attachments.Attachment:
+def attach(world: World, volume_id: str, **values: t.Any) -> Attachment:
     request = AttachmentRequest(volume_id, world.osc.vm.id, build_id=BUILD, waiting=WAIT, **values)
     return attachments.apply_present(attachments.plan_present(world.api, request), world.api, request)
 
