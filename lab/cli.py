@@ -41,7 +41,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m lab", description="An EC2 and an Outscale of your own, over real block devices.")
+    parser = argparse.ArgumentParser(
+        prog="python -m lab", description="An EC2 and an Outscale of your own, over real block devices."
+    )
     commands = parser.add_subparsers(dest="command", required=True)
     up = commands.add_parser("up", help="start the lab; does nothing when it is up")
     up.add_argument("--port", type=int, default=0, help="TCP port on 127.0.0.1 (default: any free one)")
