@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import signal
 import stat
+import typing as t
 from pathlib import Path
 
 import pytest
@@ -52,7 +53,11 @@ def test_the_sandbox_adopts_what_the_command_mounts_and_has_it_unmounted(
 ) -> None:
     log = tmp_path / "log"
     mount, unmount = script(tmp_path / "my mount", MOUNT, log), script(tmp_path / "unmount", UNMOUNT, log)
-    request = {"mount_command": f"'{mount}' --verbose", "unmount_command": unmount, "mount_options": ("noatime",)}
+    request: dict[str, t.Any] = {
+        "mount_command": f"'{mount}' --verbose",
+        "unmount_command": unmount,
+        "mount_options": ("noatime",),
+    }
     record = host.open(device=ext4_disk.path, **request)
     place = custom_mount.mount_point("test", host.state_dir)
     assert log.read_text() == f"mount --verbose -o noatime {ext4_disk.partition(3)} {place}\n"

@@ -47,8 +47,14 @@ def test_places_of_all_images_are_put_together() -> None:
 def test_a_region_is_looked_at_in_each_way_that_its_images_call_aws() -> None:
     ci, other = {"bake_aws_access": {"secret_key": "s3cret"}}, {"bake_aws_access": {"profile": "other"}}
     west = {**CHROOT, "bake_region": "eu-west-1"}
-    images = {"a": {**west, **ci}, "b": {**west, **ci}, "c": {**west, **other}, "d": west, "e": {**CHROOT, **other}}
-    found = places(**images)
+    images: dict[str, dict[str, t.Any]] = {
+        "a": {**west, **ci},
+        "b": {**west, **ci},
+        "c": {**west, **other},
+        "d": west,
+        "e": {**CHROOT, **other},
+    }
+    found = places(None, **images)
     assert found.calls == {
         "eu-west-1": {"region": "eu-west-1", "image": "a"},
         "eu-west-1 as c": {"region": "eu-west-1", "image": "c"},

@@ -94,7 +94,8 @@ def test_a_role_is_assumed_with_all_that_is_given(monkeypatch: pytest.MonkeyPatc
     asked: list[dict[str, t.Any]] = []
     from botocore.client import BaseClient
 
-    original: t.Any = BaseClient._make_api_call
+    client: t.Any = BaseClient
+    original = client._make_api_call
 
     def noted(self: t.Any, name: str, params: dict[str, t.Any]) -> t.Any:
         if name == "AssumeRole":
@@ -143,7 +144,8 @@ def test_one_code_of_an_mfa_device_is_enough_for_a_whole_build(tmp_path: Path, m
     asked: list[str] = []
     from botocore.client import BaseClient
 
-    original: t.Any = BaseClient._make_api_call
+    client: t.Any = BaseClient
+    original = client._make_api_call
 
     def noted(self: t.Any, name: str, params: dict[str, t.Any]) -> t.Any:
         if name == "AssumeRole":
