@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import secrets
+import time
 import typing as t
 from collections.abc import Iterator
 
@@ -22,6 +23,7 @@ from ansible_collections.bakehouse.images.plugins.module_utils._ec2.distribution
 from ansible_collections.bakehouse.images.plugins.module_utils._ec2.waiting import Waiting
 
 from tests.lab_fixture import RunningLab
+from tests.waiting import eventually
 
 QUICK = Waiting(timeout_seconds=120, delay_seconds=0.05)
 HOME, FAR, FARTHER = "eu-west-1", "us-east-1", "ap-south-1"
@@ -126,4 +128,10 @@ def tags_of(resource: dict[str, t.Any]) -> dict[str, str]:
     return {tag["Key"]: tag["Value"] for tag in resource.get("Tags", [])}
 
 
-__all__ = ("FAR", "FARTHER", "FRIEND", "HOME", "QUICK", "World", "tags_of", "world")
+def next_second() -> None:
+    """EC2 tells the seconds of an image's registration."""
+    began = int(time.time())
+    eventually(lambda: int(time.time()) > began)
+
+
+__all__ = ("FAR", "FARTHER", "FRIEND", "HOME", "QUICK", "World", "next_second", "tags_of", "world")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import typing as t
 
-from tests.integration.project import Cloud, Project
+from tests.integration.project import CHECKOUT, Cloud, Project
 from tests.lab_fixture import RunningLab
 
 HOME, FAR = "eu-west-1", "us-east-1"
@@ -90,6 +90,16 @@ def test_an_image_goes_to_its_regions_and_a_second_run_does_what_the_first_could
     image_ids = {HOME: check_image(cloud, key_ids[HOME]), FAR: check_image(far, key_ids[FAR])}
     assert image_ids[HOME] == made["ImageId"]
     assert published(lab) == image_ids
+
+    lab.api.clear_calls()
+    more = {"user_ids": [FRIEND, "444455556666"]}
+    predicted = project.build("--check", "--diff", bake_image_launch_permissions=more)
+    assert predicted.rc == 0, predicted
+    assert "444455556666" in predicted.output
+    retention = {"retention_family": "web", "retention_keep": 1, "retention_regions": [HOME, FAR]}
+    shown = project.build("--check", playbook=str(CHECKOUT / "playbooks" / "retention.yml"), **retention)
+    assert shown.output.count("stays, it is one of the newest 1") == 2, shown
+    assert [call for call in lab.api.calls() if not call["action"].startswith(("Describe", "Get"))] == []
 
     far.forget("web")
     assert far.leftovers() == []

@@ -14,6 +14,7 @@ import pytest
 from ansible_collections.bakehouse.images.plugins.module_utils._ec2 import builds
 from ansible_collections.bakehouse.images.plugins.module_utils._ec2.api import Ec2Api
 from ansible_collections.bakehouse.images.plugins.module_utils._ec2.image_attributes import Attributes
+from ansible_collections.bakehouse.images.plugins.module_utils._ec2.leftovers import find_leftovers
 from ansible_collections.bakehouse.images.plugins.module_utils._ec2.waiting import Waiting
 from ansible_collections.bakehouse.images.plugins.module_utils._errors import (
     BuildError,
@@ -21,7 +22,7 @@ from ansible_collections.bakehouse.images.plugins.module_utils._errors import (
     Invalid,
     WaitTimeout,
 )
-from ansible_collections.bakehouse.images.plugins.module_utils._tags import INTERMEDIARY_TAG
+from ansible_collections.bakehouse.images.plugins.module_utils._tags import INTERMEDIARY_TAG, OWNER_TAG
 
 from tests.integration.regions import FAR, FARTHER, FRIEND, HOME, World, tags_of
 from tests.lab_fixture import RunningLab
@@ -54,7 +55,7 @@ def check_shared(world: World, region: str, zones: list[str]) -> None:
 
 
 def test_everywhere_the_same_and_nothing_more_the_second_time(world: World) -> None:
-    world.lab.api.set(snapshot_seconds=0.2, image_seconds=0.2, consistency_seconds=0.2)
+    world.lab.api.set(snapshot_seconds=0.2, image_seconds=0.2, consistency_seconds=0.2, required_tags=["Team"])
     attributes = Attributes(
         description="Web server",
         launch_permissions={"user_ids": [FRIEND]},
@@ -92,7 +93,7 @@ def test_everywhere_the_same_and_nothing_more_the_second_time(world: World) -> N
 def test_an_intermediary_becomes_encrypted_images_with_each_regions_key(world: World) -> None:
     keys = {region: key_of(world.lab, region) for region in (HOME, FAR)}
     source = f"{world.name} source"
-    image_id = world.image(HOME, source, "one", **{INTERMEDIARY_TAG: "true"})
+    image_id = world.image(HOME, source, "one", **{INTERMEDIARY_TAG: "true", OWNER_TAG: "host=a"})
     world.clients[HOME].deregister_image(ImageId=world.image_id)
     world.image_id = image_id
     request = world.request(
@@ -102,14 +103,16 @@ def test_an_intermediary_becomes_encrypted_images_with_each_regions_key(world: W
     for region in (HOME, FAR, FARTHER):
         (image,) = world.described(region)
         assert tags_of(image)["bakehouse:image"] == world.name
-        assert INTERMEDIARY_TAG not in tags_of(image)
+        assert not {INTERMEDIARY_TAG, OWNER_TAG} & set(tags_of(image))
         snapshot_id = image["BlockDeviceMappings"][0]["Ebs"]["SnapshotId"]
         (snapshot,) = world.clients[region].describe_snapshots(SnapshotIds=[snapshot_id])["Snapshots"]
         assert snapshot["Encrypted"]
         assert snapshot["KmsKeyId"] == keys.get(region, snapshot["KmsKeyId"])
     assert world.run(request).actions() == []
 
-    # What a build leaves when its images stay: no intermediary.
+    # What a build leaves when its images stay: no intermediary. The sweep finds one that is left.
+    left = [one.id for one in find_leftovers(world.apis[HOME], [world.build]) if one.type == "image"]
+    assert left == [image_id]
     kept = builds.RemovalRequest(world.build, keep_images=True)
     builds.remove(builds.plan_removal(world.apis[HOME], kept))
     assert world.described(HOME, source) == []
@@ -165,6 +168,7 @@ def test_another_definition_is_replaced_when_its_copy_is_complete(world: World) 
 
     world.clients[FARTHER].disable_image_deregistration_protection(ImageId=protected)
     request = world.request(replace=True, tags={"Team": "web"})
+    world.lab.api.set(required_tags=["Team"])
     before = world.left(FAR)
     world.run(request)
     for region in (FAR, FARTHER):

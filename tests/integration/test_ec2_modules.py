@@ -17,6 +17,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from tests.integration.regions import FAR, FRIEND, HOME, World, next_second
 from tests.lab_fixture import RunningLab
 
 CHECKOUT = Path(__file__).resolve().parents[2]
@@ -140,6 +141,33 @@ def test_single_removals(playbook: Playbook, build: str, lab: RunningLab) -> Non
     assert results["no_volume"]["actions"] == [f"detach and delete volume {results['volume']['volume']['volume_id']}"]
 
 
+def test_what_comes_after_a_build(playbook: Playbook, world: World) -> None:
+    world.lab.api.set(snapshot_seconds=0.3, image_seconds=0.3)
+    next_second()
+    newer = world.image(HOME, f"web-newer-{world.build}", "two")
+    image = {"name": world.name, "image_id": world.image_id, "regions": [HOME, FAR]}
+    friends = {"user_ids": [FRIEND]}
+    kept = {"name": f"web-*{world.build}", "keep": 1, "regions": [HOME, FAR], "remove_shared": True}
+    parameter = {"name": f"/images/{world.build}", "images": {HOME: newer, FAR: newer}}
+    playbook.four("distributed", "ec2_image_distribution", {**image, "launch_permissions": friends})
+    playbook.four("published", "ec2_image_parameter", parameter)
+    playbook.four("retained", "ec2_image_retention", kept)
+    results = playbook.run()
+
+    assert_quartet(results, "distributed", "published", "retained")
+    copied = results["distributed"]["actions"][1]
+    assert copied == f"{FAR}: copy image {world.image_id} of {HOME} to {FAR}"
+    assert results["distributed"]["images"][FAR]["state"] == "available"
+    assert results["distributed"]["diff"]["after"][HOME] == {"launch_permissions": dict(NOBODY, **friends)}
+    assert [one["image_id"] for one in results["retained"]["removed"]] == [world.image_id]
+    assert [one["region"] for one in results["retained"]["kept"]] == [HOME, FAR]
+    for region in (HOME, FAR):
+        world.lab.client("ssm", region=region).delete_parameter(Name=parameter["name"])
+
+
+NOBODY: dict[str, list[str]] = dict.fromkeys(
+    ("user_ids", "group_names", "organization_arns", "organizational_unit_arns"), []
+)
 NO_KEYS = {"AWS_ACCESS_KEY_ID": "", "AWS_SECRET_ACCESS_KEY": "", "AWS_EC2_METADATA_DISABLED": "true"}
 VOLUME_OPTIONS = {"build_id": "3f9c0a71d2b84e65", "size_gib": 8, "availability_zone": "eu-west-1a"}
 MISTAKES: dict[str, tuple[str, dict[str, t.Any], dict[str, t.Any], str]] = {

@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-import time
 import typing as t
 
 import pytest
@@ -24,8 +23,7 @@ from ansible_collections.bakehouse.images.plugins.module_utils._ec2.retention im
 )
 from ansible_collections.bakehouse.images.plugins.module_utils._errors import BuildError, Invalid
 
-from tests.integration.regions import FAR, FARTHER, FRIEND, HOME, World
-from tests.waiting import eventually
+from tests.integration.regions import FAR, FARTHER, FRIEND, HOME, World, next_second
 
 PARAMETER = "/images/retention"
 
@@ -41,12 +39,6 @@ def planned(world: World, **values: t.Any) -> RetentionPlan:
 
 def generation(world: World, number: int, **tags: str) -> str:
     return world.image(HOME, f"web-{number}-{world.build}", str(number), **{"bakehouse:family": world.build, **tags})
-
-
-def next_second() -> None:
-    """EC2 tells the seconds of an image's registration."""
-    began = int(time.time())
-    eventually(lambda: int(time.time()) > began)
 
 
 class Family:

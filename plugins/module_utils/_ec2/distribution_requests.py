@@ -26,13 +26,18 @@ from ansible_collections.bakehouse.images.plugins.module_utils._ec2.images impor
 from ansible_collections.bakehouse.images.plugins.module_utils._ec2.waiting import Waiting
 from ansible_collections.bakehouse.images.plugins.module_utils._tags import (
     BUILD_ID_TAG,
+    EXPIRES_TAG,
     FINGERPRINT_TAG,
     IMAGE_TAG,
     INTERMEDIARY_TAG,
+    OWNER_TAG,
     is_ours,
     tag_problems,
     text_tags,
 )
+
+# What a copy does not take over from an image that does not outlive its build.
+OF_INTERMEDIARY = (EXPIRES_TAG, INTERMEDIARY_TAG, OWNER_TAG)
 
 
 @dataclass(frozen=True)
@@ -108,7 +113,7 @@ class DistributionRequest:
 
     def tags_from(self, source: Image) -> t.Dict[str, str]:
         """The tags of the image: those asked for, and whose it is, as its source says."""
-        ours = {key: value for key, value in source.tags.items() if is_ours(key) and key != INTERMEDIARY_TAG}
+        ours = {key: value for key, value in source.tags.items() if is_ours(key) and key not in OF_INTERMEDIARY}
         return dict(ours, **dict(self.tags, **{IMAGE_TAG: self.name}))
 
     def is_wanted(self, image: Image, source: Image) -> bool:

@@ -9,7 +9,6 @@
 
 from __future__ import annotations
 
-import datetime
 import typing as t
 from dataclasses import dataclass, field
 
@@ -179,8 +178,8 @@ def _plan_deprecation(api: Ec2Api, image: Image, wanted: Attributes, target: Ima
         if current is None:
             return []
         return [ChangeImage(api, target, "deprecate_at", image.deprecation_time, NEVER, "disable_image_deprecation")]
-    moment = t.cast("datetime.datetime", parse_time(wanted.deprecate_at))
-    if moment == current:
+    moment = parse_time(wanted.deprecate_at)
+    if moment is None or moment == current:
         return []
     after = moment.strftime("%Y-%m-%dT%H:%M:%SZ")
     return [

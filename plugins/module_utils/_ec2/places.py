@@ -36,7 +36,6 @@ from ansible_collections.bakehouse.images.plugins.module_utils._ec2.image_reques
 from ansible_collections.bakehouse.images.plugins.module_utils._ec2.images import (
     FAILED_STATES,
     Image,
-    check_not_failed,
     describe_image,
     find_images,
     read_uefi_data,
@@ -219,7 +218,7 @@ class Place:
         if copy.state == "pending":
             copy = describe_image(self.api, str(copy.image_id), new=True)
             self._keep(copy)
-            check_not_failed(copy)
+            _check_not_failed(copy)
             if copy.state == "pending":
                 self.percent = copy_progress(self.api, copy)
                 return
@@ -299,6 +298,14 @@ class Place:
             else:
                 self.interim = None
                 self.image = None if one is image else self.image
+
+
+def _check_not_failed(copy: Image) -> None:
+    if copy.state in FAILED_STATES:
+        raise Conflict(
+            "Image %s (%s) is in state %s: %s"
+            % (copy.image_id, copy.name, copy.state, copy.state_reason or "EC2 gave no reason.")
+        )
 
 
 class _Text:
