@@ -123,6 +123,8 @@ class Settings:
     api_seconds: float = 0.0
     #: C(required): metadata only with a token (IMDSv2); C(optional): without, too; C(off): no metadata service.
     imds: str = "required"
+    #: How long a deleted volume or snapshot of Outscale is still shown as deleting.
+    osc_delete_seconds: float = 0.0
     #: What a linked volume is called on the Outscale VM: see OSC_DEVICES.
     osc_devices: str = "scsi"
     #: Keys of tags that calls which create something must give it, or they are refused.

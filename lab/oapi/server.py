@@ -90,6 +90,7 @@ class Oapi:
             raise error("1", f"The request is signed for {who.region}; this is {where.region_name}.")
         if params.get("DryRun"):
             return {}
+        self.world.drop_deleted()
         request = Request(action, params, where, fault)
         return self._once(request, lambda: self.actions[action](request))
 

@@ -10,7 +10,7 @@ from lab.ec2.models import Snapshot, Volume
 from lab.oapi.errors import bad_combination, error, not_there
 from lab.oapi.filters import Reader, between, page, select, tag_readers
 from lab.oapi.permissions import change, view
-from lab.oapi.state import Action, Answer, Request, World, alias, date, new_id
+from lab.oapi.state import Action, Answer, OscSnapshot, Request, World, alias, date, new_id
 
 #: Percent below which a snapshot is still waiting for its turn.
 QUEUED = 10
@@ -57,7 +57,7 @@ class Snapshots:
         with self._cloud.lock:
             if volume.state not in ("available", "in-use"):
                 raise error("6007", f"The volume '{volume.id}' is {volume.state}.")
-            snapshot = Snapshot(
+            snapshot = OscSnapshot(
                 id=new_id("snap"),
                 account=request.account,
                 region=request.where.region_name,
@@ -73,7 +73,7 @@ class Snapshots:
         except OSError:
             # A full disk is the lab's mishap: what has no bytes is not to stay.
             with self._cloud.lock:
-                self._forget(request, snapshot)
+                self._world.drop(request.where, snapshot)
             raise
         snapshot.sealed = True
         return snapshot
@@ -93,7 +93,7 @@ class Snapshots:
         """
         if source.state != "completed":
             raise error("6003", f"The snapshot '{source.id}' is {shown_state(source)}, not completed.")
-        snapshot = Snapshot(
+        snapshot = OscSnapshot(
             id=new_id("snap"),
             account=request.account,
             region=request.where.region_name,
@@ -117,13 +117,8 @@ class Snapshots:
             for image in request.where.images.values():
                 if snapshot.id in image.snapshot_ids:
                     raise error("9029", f"The snapshot '{snapshot.id}' is used by the image '{image.id}'.")
-            self._forget(request, snapshot)
+            self._world.delete(request.where, snapshot)
         return {}
-
-    def _forget(self, request: Request, snapshot: Snapshot) -> None:
-        del request.where.snapshots[snapshot.id]
-        request.where.tags.pop(snapshot.id, None)
-        self._cloud.files.drop_snapshot(snapshot.id)
 
     def update(self, request: Request) -> Answer:
         with self._cloud.lock:

@@ -66,6 +66,28 @@ class Vm:
 
 
 @dataclass
+class OscVolume(Volume):
+    """A volume that may take its time to go."""
+
+    deleting: Timeline | None = None
+
+    @property
+    def state(self) -> str:
+        return "deleting" if self.deleting else super().state
+
+
+@dataclass
+class OscSnapshot(Snapshot):
+    """A snapshot that may take its time to go."""
+
+    deleting: Timeline | None = None
+
+    @property
+    def state(self) -> str:
+        return "deleting" if self.deleting else super().state
+
+
+@dataclass
 class OscImage:
     """An OUTSCALE machine image. Its mappings are as CreateImage takes them."""
 
@@ -194,8 +216,37 @@ class World:
                 for image in where.images.values():
                     image.timeline.release()
 
+    def delete(self, where: OscRegion, resource: Volume | Snapshot) -> None:
+        """Have a volume or a snapshot go: at once, or when the time is over that the settings give deletions."""
+        seconds = self.cloud.settings.current.osc_delete_seconds
+        if seconds and isinstance(resource, OscVolume | OscSnapshot):
+            resource.deleting = Timeline(seconds)
+        else:
+            self.drop(where, resource)
+
+    def drop(self, where: OscRegion, resource: Volume | Snapshot) -> None:
+        """Forget a volume or a snapshot, with its tags and its bytes."""
+        where.tags.pop(resource.id, None)
+        if isinstance(resource, Snapshot):
+            del where.snapshots[resource.id]
+            self.cloud.files.drop_snapshot(resource.id)
+        else:
+            del where.volumes[resource.id]
+            self.cloud.files.drop_volume(resource.id)
+
+    def drop_deleted(self) -> None:
+        """Forget what has been deleting for long enough."""
+        with self.cloud.lock:
+            for where in self.accounts():
+                made: list[Volume | Snapshot] = [*where.volumes.values(), *where.snapshots.values()]
+                for resource in made:
+                    gone = isinstance(resource, OscVolume | OscSnapshot) and resource.deleting
+                    if gone and gone.done:
+                        self.drop(where, resource)
+
     def facts(self) -> dict[str, t.Any]:
         """What C(lab status) shows."""
+        self.drop_deleted()
         with self.cloud.lock:
             volumes = [volume for where in self.accounts() for volume in where.volumes.values()]
             return {
@@ -237,6 +288,8 @@ class World:
         check_id(snapshot_id, "snap", "SnapshotId")
         for snapshot in self.snapshots_seen_by(request.where, own=own):
             if snapshot.id == snapshot_id:
+                if snapshot.state == "deleting":
+                    raise error("6003", f"The snapshot '{snapshot_id}' is being deleted.")
                 return snapshot
         raise not_there("5054", "SnapshotId", snapshot_id)
 

@@ -14,7 +14,7 @@ import typing as t
 from lab.ec2.models import Snapshot, Volume
 from lab.oapi.errors import bad_combination, error, missing, not_there
 from lab.oapi.filters import Reader, page, select, tag_readers
-from lab.oapi.state import Action, Answer, Request, World, date, new_id
+from lab.oapi.state import Action, Answer, OscVolume, Request, World, date, new_id
 
 LARGEST_GIB = 14901
 IOPS = (100, 13000)
@@ -51,7 +51,7 @@ class Volumes:
         except OSError:
             # A full disk is the lab's mishap: what has no bytes is not to stay.
             with self._cloud.lock:
-                self._forget(request, volume)
+                self._world.drop(request.where, volume)
             raise
         volume.filled = True
         return {"Volume": {**self.view(request, volume), "State": "creating"}}
@@ -69,7 +69,7 @@ class Volumes:
                 "4078", f"The volume's size {size} is smaller than the snapshot's, which is {snapshot.size_gib}."
             )
         kind = params.get("VolumeType") or "standard"
-        return Volume(
+        return OscVolume(
             id=new_id("vol"),
             account=request.account,
             region=request.where.region_name,
@@ -93,15 +93,10 @@ class Volumes:
     def delete(self, request: Request) -> Answer:
         with self._cloud.lock:
             volume = self._world.volume(request, request.params["VolumeId"])
-            if volume.attachment or volume.state == "creating":
+            if volume.attachment or volume.state in ("creating", "deleting"):
                 raise error("6007", f"The volume '{volume.id}' is {volume.state}; only available ones are deleted.")
-            self._forget(request, volume)
+            self._world.delete(request.where, volume)
         return {}
-
-    def _forget(self, request: Request, volume: Volume) -> None:
-        del request.where.volumes[volume.id]
-        request.where.tags.pop(volume.id, None)
-        self._cloud.files.drop_volume(volume.id)
 
     def read(self, request: Request) -> Answer:
         with self._cloud.lock:

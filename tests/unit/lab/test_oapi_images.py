@@ -311,3 +311,23 @@ def test_a_full_disk_leaves_nothing(osc: Osc, monkeypatch: pytest.MonkeyPatch) -
     refused(osc, "2000", "CreateVolume", SubregionName="eu-west-2a", Size=1)
     assert osc.call("ReadSnapshots")["Snapshots"] == []
     assert [one["VolumeId"] for one in osc.call("ReadVolumes")["Volumes"]] == [volume_id]
+
+
+def test_deletions_take_time(osc: Osc) -> None:
+    """deleting, then gone; what is being deleted cannot be used or deleted again."""
+    osc.settings.change({"osc_delete_seconds": 600})
+    volume_id = osc.volume()
+    snapshot_id = osc.snapshot(VolumeId=volume_id)
+    osc.call("DeleteVolume", VolumeId=volume_id)
+    osc.call("DeleteSnapshot", SnapshotId=snapshot_id)
+    assert [one["State"] for one in osc.call("ReadVolumes")["Volumes"]] == ["deleting"]
+    assert [one["State"] for one in osc.call("ReadSnapshots")["Snapshots"]] == ["deleting"]
+    assert osc.call("ReadVolumes", Filters={"VolumeStates": ["available", "in-use"]})["Volumes"] == []
+    refused(osc, "6007", "DeleteVolume", VolumeId=volume_id)
+    refused(osc, "6007", "LinkVolume", VolumeId=volume_id, VmId=osc.vm.id, DeviceName="/dev/sdb")
+    refused(osc, "6003", "DeleteSnapshot", SnapshotId=snapshot_id)
+    refused(osc, "6003", "CreateVolume", SubregionName="eu-west-2a", SnapshotId=snapshot_id)
+    CLOCK.forward(600)
+    assert osc.call("ReadVolumes")["Volumes"] == osc.call("ReadSnapshots")["Snapshots"] == []
+    refused(osc, "5064", "DeleteVolume", VolumeId=volume_id)
+    assert not list(osc.world.cloud.files.volume(volume_id).parent.iterdir())
