@@ -70,9 +70,11 @@ def places_of(
             found.directories.append(os.path.join(own.get("inventory_dir") or os.getcwd(), folder))
         elif own.get("bake_provider", "ec2") in CLOUDS:
             mark, variable = CLOUDS[own.get("bake_provider", "ec2")]
-            region = mark + str(own.get("bake_region", DEFAULT_REGION))
             access = {} if variable in own_access else own.get(variable) or {}
-            ways.setdefault((region, json.dumps(access, sort_keys=True, default=str)), str(image) if access else "")
+            way = json.dumps(access, sort_keys=True, default=str)
+            # Where it is built, and where it is copied to.
+            for region in (own.get("bake_region", DEFAULT_REGION), *(own.get("bake_image_regions") or ())):
+                ways.setdefault((mark + str(region), way), str(image) if access else "")
     for region in regions if regions is not None else ():
         if not any(region == one for one, _access in ways):
             ways[region, ""] = ""

@@ -44,6 +44,11 @@ def test_places_of_all_images_are_put_together() -> None:
     )
 
 
+def test_regions_that_images_are_copied_to_are_looked_at_too() -> None:
+    copied = {**CHROOT, "bake_region": "eu-west-1", "bake_image_regions": ["eu-west-3", "eu-west-1"]}
+    assert places(web=copied).regions == ["eu-west-1", "eu-west-3"]
+
+
 def test_a_region_is_looked_at_in_each_way_that_its_images_call_aws() -> None:
     ci, other = {"bake_aws_access": {"secret_key": "s3cret"}}, {"bake_aws_access": {"profile": "other"}}
     west = {**CHROOT, "bake_region": "eu-west-1"}
