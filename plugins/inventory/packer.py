@@ -11,7 +11,8 @@ version_added: 0.1.0
 author: bakehouse.images maintainers (@bakehouse)
 description:
   - Reads a template of HashiCorp's Packer, in HCL (C(*.pkr.hcl)) or JSON, and makes a host of each C(amazon-chroot)
-    source of each build, ready for the playbook C(bakehouse.images.build).
+    source of each build, ready for the playbook C(bakehouse.images.build). Sources for Outscale, C(outscale-chroot) and
+    C(osc-chroot), become hosts of the provider C(outscale).
   - Hosts have the names that Packer gives builds. All are in the group C(images); C(source_NAME) are those of one
     source, C(build_NAME) those of one build.
   - Variables take their values as with Packer, from defaults, C(PKR_VAR_name) in the environment,
