@@ -204,7 +204,7 @@ def assert_one_child_alone_needs_a_parent_that_is_right(forest: Forest, tmp_path
 
 
 WRONG: list[tuple[dict[str, t.Any], str]] = [
-    ({"bake_provision": [{"shell": "exit 5"}]}, "non-zero return code"),
+    ({"bake_provision": [{"shell": "exit 5"}], "bake_mount_command": "mount"}, "non-zero return code"),
     ({"bake_pre_mount_commands": ["exit 3"]}, "failed with status 3"),
     ({"bake_post_provision_commands": ["exit 4"]}, "failed with status 4"),
     ({"bake_disk_size": "100MiB"}, "A disk cannot be smaller than what it is made from"),
@@ -286,7 +286,7 @@ def command_lines() -> list[str]:
 def test_with_lvhs_rules_what_is_there_is_taken_as_it_is(forest: Forest, tmp_path: Path, debian_disk: Path) -> None:
     del forest.hosts["overlay"]
     rules = {"bake_cache": "exists", "bake_output_file": MARK}
-    forest.write(base=rules, web=rules)
+    forest.write(base=rules, web={**rules, "bake_mount_command": "mount --verbose"})
     forest.images.mkdir()
     run("cp", "--sparse=always", str(debian_disk), str(forest.images / "base"))
     (forest.images / "web").touch()
