@@ -34,14 +34,17 @@ from ansible_collections.bakehouse.images.plugins.module_utils._errors import (
     NotFound,
     WaitTimeout,
 )
+from ansible_collections.bakehouse.images.plugins.module_utils._tags import BUILD_ID_TAG
 from ansible_collections.bakehouse.images.plugins.module_utils._wait import poll
 
 # How long a name may stay taken after its image was deregistered.
 NAME_RELEASE_SECONDS = 120.0
+# How long an image may not be listed that EC2 already says has the name.
+LISTED_SECONDS = 60.0
 
 
 def register(api: Ec2Api, registration: Registration, *, release_seconds: float = 0) -> str:
-    """Register an image and return its id.
+    """Register an image and return its id. Where an answer was lost, the image has the name already.
 
     Args:
         release_seconds: how long to try again while the name is taken by an image just deregistered.
@@ -55,13 +58,18 @@ def register(api: Ec2Api, registration: Registration, *, release_seconds: float 
         except Conflict as exc:
             if error_code(exc) != "InvalidAMIName.Duplicate":
                 raise
+            existing = image_named(api, registration.name)
+            if existing and existing.tags.get(BUILD_ID_TAG) == registration.tags.get(BUILD_ID_TAG, ""):
+                return str(existing.image_id)
+            if existing and not release_seconds:
+                raise
             last[:] = [exc]
             return None
         return str(answer["ImageId"])
 
     return poll(
         attempt,
-        timeout_seconds=release_seconds,
+        timeout_seconds=max(release_seconds, min(LISTED_SECONDS, api.new_id_seconds)),
         delay_seconds=2,
         max_delay_seconds=10,
         on_timeout=lambda waited: last[0],
