@@ -29,7 +29,7 @@ from ansible_collections.bakehouse.images.plugins.module_utils._outscale.sources
 IMAGE_ID = re.compile(r"ami-[0-9a-f]{8}")
 SOURCE_KEYS = ("image_id", "filters", "owners", "most_recent")
 SOURCE_EXAMPLES = "an image id, {filters, owners}"
-VM_KEYS = ("architecture", "region", "subregion", "vm_id")
+VM_KEYS = ("region", "subregion", "vm_id")
 ACCESS_KEYS = (
     "access_key",
     "client_certificate",
