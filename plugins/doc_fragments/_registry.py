@@ -40,6 +40,17 @@ options:
       - How often something is tried again that has failed on the way to the registry.
     type: int
     default: 3
+  progress_interval:
+    description:
+      - Every how many seconds a line says how far it has come. With V(0) none does.
+      - Bytes are known where the task runs on the controller or goes over ssh. Elsewhere the line says how long it has
+        taken.
+    type: float
+    default: 30
+  progress_file:
+    description:
+      - Where the plugin on the controller reads how far it has come. Tasks cannot set it.
+    type: path
 requirements:
   - skopeo
   - zstd

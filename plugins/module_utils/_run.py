@@ -87,7 +87,9 @@ class LocalRunner:
     ) -> Completed:
         """See Runner.run."""
         command = list(argv)
-        given: t.Dict[str, t.Any] = {"stdin": subprocess.DEVNULL} if stdin is None else {"input": stdin}
+        given: t.Dict[str, t.Any] = {"stdin": subprocess.DEVNULL}
+        if stdin is not None:
+            given = {"input": stdin.encode("utf-8", "surrogateescape")}
         try:
             done = subprocess.run(
                 command,
@@ -95,8 +97,6 @@ class LocalRunner:
                 capture_output=True,
                 env=tool_environment(),
                 timeout=timeout_seconds,
-                encoding="utf-8",
-                errors="surrogateescape",
                 **given,
             )
         except FileNotFoundError as exc:
@@ -114,7 +114,9 @@ class LocalRunner:
             ) from exc
         except OSError as exc:
             raise BuildError("Cannot run %s: %s." % (shlex.join(command), exc), cmd=command) from exc
-        completed = Completed(command, done.returncode, done.stdout, done.stderr)
+        # As bytes: read as text, "\r\n" would become "\n", and what has a digest would have another.
+        out, err = (stream.decode("utf-8", "surrogateescape") for stream in (done.stdout, done.stderr))
+        completed = Completed(command, done.returncode, out, err)
         if check:
             check_completed(completed)
         return completed

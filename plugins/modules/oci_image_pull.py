@@ -56,6 +56,14 @@ options:
       - A file that the collection has not made is an error in any case, unless it is empty.
     type: bool
     default: false
+  max_unpacked_size:
+    description:
+      - How much may come out of the image at most, with its layers and the compressed files in them together, such as
+        V(200GiB), or in bytes. What would be more is an error, and nothing of it is kept. Holes in disk images count.
+      - A small file can hold more than any disk has room for. Without a limit, whoever can write to the registry could
+        fill the disk.
+    type: str
+    default: 64GiB
 attributes:
   check_mode:
     support: full
@@ -168,6 +176,8 @@ import typing as t
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.bakehouse.images.plugins.module_utils._errors import BuildError
 from ansible_collections.bakehouse.images.plugins.module_utils._module import fail
+from ansible_collections.bakehouse.images.plugins.module_utils._oci.limits import DEFAULT_UNPACKED
+from ansible_collections.bakehouse.images.plugins.module_utils._oci.progress import Progress
 from ansible_collections.bakehouse.images.plugins.module_utils._oci.pull import PullRequest, plan_pull, pulled_images
 from ansible_collections.bakehouse.images.plugins.module_utils._oci.registry import Access, access_argument_spec
 from ansible_collections.bakehouse.images.plugins.module_utils._plan import apply_plan, plan_diff
@@ -185,6 +195,9 @@ def argument_spec() -> t.Dict[str, t.Any]:
         "platform": {"type": "str"},
         "cache": {"type": "bool", "default": False},
         "overwrite": {"type": "bool", "default": False},
+        "max_unpacked_size": {"type": "str", "default": DEFAULT_UNPACKED},
+        "progress_interval": {"type": "float", "default": 30},
+        "progress_file": {"type": "path"},
         **access_argument_spec(),
     }
 
@@ -201,7 +214,7 @@ def main() -> None:
     runner = LocalRunner()
     try:
         request = request_from_params(module.params)
-        plan = plan_pull(runner, request)
+        plan = plan_pull(runner, request, Progress(module.params["progress_file"]))
         if plan.operations and not module.check_mode:
             apply_plan(plan.operations)
             plan = pulled_images(runner, request, plan)

@@ -149,6 +149,7 @@ import typing as t
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.bakehouse.images.plugins.module_utils._errors import BuildError
 from ansible_collections.bakehouse.images.plugins.module_utils._module import fail
+from ansible_collections.bakehouse.images.plugins.module_utils._oci.progress import Progress
 from ansible_collections.bakehouse.images.plugins.module_utils._oci.push import COMPRESSIONS, PushRequest, plan_push
 from ansible_collections.bakehouse.images.plugins.module_utils._oci.registry import Access, access_argument_spec
 from ansible_collections.bakehouse.images.plugins.module_utils._plan import apply_plan, plan_diff
@@ -172,6 +173,8 @@ def argument_spec() -> t.Dict[str, t.Any]:
         "compression_level": {"type": "int", "default": 3},
         "work_directory": {"type": "path", "default": "/var/tmp"},  # noqa: S108 - a folder of its own is made in it
         "overwrite": {"type": "bool", "default": False},
+        "progress_interval": {"type": "float", "default": 30},
+        "progress_file": {"type": "path"},
         **access_argument_spec(),
     }
 
@@ -189,8 +192,9 @@ def request_from_params(params: t.Mapping[str, t.Any]) -> PushRequest:
 def main() -> None:
     """Run the module."""
     module = AnsibleModule(argument_spec=argument_spec(), supports_check_mode=True)
+    progress = Progress(module.params["progress_file"])
     try:
-        with plan_push(LocalRunner(), request_from_params(module.params)) as plan:
+        with plan_push(LocalRunner(), request_from_params(module.params), progress) as plan:
             if not module.check_mode:
                 apply_plan(plan.operations)
     except BuildError as exc:

@@ -67,8 +67,23 @@ def layer_of(name: str, content: bytes, **fields: t.Any) -> bytes:
     return target.getvalue()
 
 
-def publish(registry: TestRegistry, name: str, *layers: tuple[bytes, str], tag: str = "latest", **config: t.Any) -> str:
-    """Put an image together by hand: each layer with its kind, compressed as that says; returned is its digest."""
+def publish(
+    registry: TestRegistry,
+    name: str,
+    *layers: tuple[bytes, str],
+    tag: str = "latest",
+    end_of_line: str = "",
+    **config: t.Any,
+) -> str:
+    """Put an image together by hand: each layer with its kind, compressed as that says; returned is its digest.
+
+    With C(end_of_line) what describes it has more lines than one, with these ends.
+    """
+
+    def dump(data: dict[str, t.Any]) -> bytes:
+        text = json.dumps(data, indent=1 if end_of_line else None)
+        return text.replace("\n", end_of_line).encode()
+
     descriptors = []
     for layer, kind in layers:
         content = layer
@@ -79,10 +94,10 @@ def publish(registry: TestRegistry, name: str, *layers: tuple[bytes, str], tag: 
         descriptors.append({"mediaType": kind, "digest": registry.put_blob(name, content), "size": len(content)})
     diff_ids = [f"sha256:{hashlib.sha256(layer).hexdigest()}" for layer, _kind in layers]
     rootfs = {"type": "layers", "diff_ids": diff_ids}
-    blob = json.dumps({"os": "linux", "architecture": "amd64", "rootfs": rootfs, **config}).encode()
+    blob = dump({"os": "linux", "architecture": "amd64", "rootfs": rootfs, **config})
     described = {"mediaType": CONFIG, "digest": registry.put_blob(name, blob), "size": len(blob)}
     manifest = {"schemaVersion": 2, "mediaType": MANIFEST, "config": described, "layers": descriptors}
-    return registry.put_manifest(name, tag, manifest)
+    return registry.put_manifest(name, tag, manifest, dump(manifest))
 
 
 __all__ = ("LAYER", "PLAIN", "RUNNER", "files", "layer_of", "publish", "pull", "push")

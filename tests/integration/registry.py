@@ -94,9 +94,11 @@ class TestRegistry:
         assert status == 201, said
         return digest
 
-    def put_manifest(self, repository: str, tag: str, manifest: Mapping[str, t.Any]) -> str:
-        """Store a manifest or an index, and return its digest."""
-        content = json.dumps(manifest).encode()
+    def put_manifest(
+        self, repository: str, tag: str, manifest: Mapping[str, t.Any], written: bytes | None = None
+    ) -> str:
+        """Store a manifest or an index, in these bytes if they are given, and return its digest."""
+        content = written or json.dumps(manifest).encode()
         status, said = self.request(
             "PUT", f"/v2/{_path(repository)}/manifests/{tag}", content, str(manifest["mediaType"])
         )

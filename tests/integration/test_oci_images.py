@@ -38,10 +38,8 @@ from tests.integration.registry import (
     PASSWORD,
     USER,
     TestRegistry,
-    held_registry,
     running_registry,
 )
-from tests.waiting import eventually
 
 
 def run_tasks(folder: Path, *tasks: dict[str, t.Any]) -> list[dict[str, t.Any]]:
@@ -316,44 +314,26 @@ def test_a_forest_is_built_on_what_was_pulled(registry: TestRegistry, debian_tar
     assert status == 200
 
 
-PULL = """
-import sys
-from ansible_collections.bakehouse.images.plugins.module_utils._oci import pull, registry
-from ansible_collections.bakehouse.images.plugins.module_utils._plan import apply_plan
-from ansible_collections.bakehouse.images.plugins.module_utils._run import LocalRunner
-access = registry.Access(validate_certs=False, retries=0)
-apply_plan(pull.plan_pull(LocalRunner(), pull.PullRequest(sys.argv[1], sys.argv[2], access=access)).operations)
-"""
+def test_manifests_with_other_ends_of_lines_have_the_digest_of_their_bytes(
+    registry: TestRegistry, tmp_path: Path
+) -> None:
+    name = registry.name()
+    digest = publish(registry, name, (layer_of("data/images/a", b"x"), LAYER), end_of_line="\r\n")
+    assert b"\r\n" in registry.blob(digest).read_bytes()
+    assert pull(tmp_path, f"{name}@{digest}").pinned.digest == digest
+    assert (tmp_path / "images/a").read_text() == "x"
 
 
-def test_a_pull_that_is_killed_leaves_nothing_with_a_final_name(registry: TestRegistry, tmp_path: Path) -> None:
-    name, there = registry.name(), tmp_path / "there"
-    digest = publish(registry, name, *((layer_of(f"data/images/{one}", b"x"), LAYER) for one in "ab"))
-    last = json.loads(registry.blob(digest).read_bytes())["layers"][1]["digest"]
-    with held_registry(registry, last) as held:
-        name = name.replace(registry.address, held.address)
-        process = subprocess.Popen(
-            [sys.executable, "-c", PULL, name, str(there)],
-            env={**os.environ, "PYTHONPATH": str(CHECKOUT / ".collections")},
-            stdin=subprocess.DEVNULL,
-        )
-        try:
-            assert held.asked.wait(300)
-            skopeo = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
-        finally:
-            process.kill()
-            process.wait()
-        (left,) = (there / "images").iterdir()
-        assert left.match(".oci.*.part")
-        held.go_on.set()
-        eventually(lambda: not any(runs(pid) for pid in skopeo))
-        assert pull(there, name).operations
-    assert files(there) == ["images", "images/a", "images/b"]
-
-
-def runs(pid: str) -> bool:
-    """Whether a process has not ended yet."""
-    try:
-        return Path("/proc", pid, "stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except OSError:
-        return False
+@pytest.mark.parametrize("compressed", ["layer", "file"])
+def test_what_would_fill_the_disk_is_refused(registry: TestRegistry, tmp_path: Path, compressed: str) -> None:
+    name, zeros, kind = registry.name(), bytes(64 * 1024 * 1024), LAYER
+    if compressed == "layer":
+        layer, kind = layer_of("data/images/a.raw", zeros), LAYER + "+zstd"
+    else:
+        packed = subprocess.run(["zstd", "-c"], check=True, input=zeros, capture_output=True).stdout
+        layer = layer_of("data/images/a.raw.zst", packed)
+    publish(registry, name, (layer, kind))
+    with pytest.raises(Refused, match="larger than 16 MiB .16777216 bytes., which is what max_unpacked_size allows"):
+        pull(tmp_path, name, max_unpacked_size="16MiB")
+    assert files(tmp_path) == ["images"]
+    assert pull(tmp_path, name, max_unpacked_size="80MiB").images[0].size_bytes == len(zeros)

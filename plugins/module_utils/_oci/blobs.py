@@ -17,12 +17,15 @@ import typing as t
 
 from ansible_collections.bakehouse.images.plugins.module_utils._errors import BuildError
 from ansible_collections.bakehouse.images.plugins.module_utils._oci.manifests import check_digest
+from ansible_collections.bakehouse.images.plugins.module_utils._oci.zstd import decompressed
 
 if t.TYPE_CHECKING:
+    from ansible_collections.bakehouse.images.plugins.module_utils._oci.limits import Allowance
     from ansible_collections.bakehouse.images.plugins.module_utils._oci.manifests import Descriptor
-    from ansible_collections.bakehouse.images.plugins.module_utils._run import Runner
 
 CHUNK_BYTES = 1024 * 1024
+# The least that becomes a hole when there is nothing but zeros in it.
+SPARSE_BYTES = 64 * 1024
 
 # RFC 1952, RFC 8878. The kind that a manifest names is not always what a layer is; its first bytes are.
 GZIP_MAGIC = b"\x1f\x8b"
@@ -38,10 +41,11 @@ class Readable(t.Protocol):
 
 
 class HashedStream:
-    """Bytes on their way through, hashed; with a limit on how many may come at a time."""
+    """Bytes on their way through, hashed; with a limit on how many may come at a time, and one on all of them."""
 
-    def __init__(self, source: Readable) -> None:
+    def __init__(self, source: Readable, allowance: t.Optional[Allowance] = None) -> None:
         self._source = source
+        self._allowance = allowance
         self._hash = hashlib.sha256()
         self._allowed: t.Optional[int] = None
 
@@ -53,6 +57,8 @@ class HashedStream:
         """See Readable.read."""
         chunk = self._source.read(size)
         self._hash.update(chunk)
+        if self._allowance:
+            self._allowance.take(len(chunk))
         if self._allowed is not None:
             self._allowed -= len(chunk)
             if self._allowed < 0:
@@ -92,7 +98,7 @@ def check_blob(folder: str, blob: Descriptor, subject: str) -> str:
 
 
 @contextlib.contextmanager
-def open_layer(runner: Runner, path: str) -> t.Iterator[Readable]:
+def open_layer(path: str) -> t.Iterator[Readable]:
     """The bytes of a layer's archive."""
     with open(path, "rb") as stream:
         magic = stream.read(4)
@@ -100,24 +106,47 @@ def open_layer(runner: Runner, path: str) -> t.Iterator[Readable]:
         with gzip.open(path, "rb") as unpacked:
             yield unpacked
     elif magic == ZSTD_MAGIC:
-        archive = path + ".tar"
-        unpack_zstd(runner, path, archive, subject="A layer")
-        try:
-            with open(archive, "rb") as stream:
-                yield stream
-        finally:
-            os.unlink(archive)
+        with decompressed(path, subject="A layer") as output:
+            yield output
     else:
         with open(path, "rb") as stream:
             yield stream
 
 
-def unpack_zstd(runner: Runner, path: str, target: str, *, subject: str) -> None:
-    """Decompress a file into one that is not there. What is nothing but zeros becomes holes."""
-    done = runner.run(["zstd", "--decompress", "--quiet", "--sparse", "-o", target, path], check=False)
-    if done.rc != 0:
-        said = " ".join(done.err.split()) or "it said nothing"
-        raise BuildError("%s cannot be decompressed with zstd: %s." % (subject, said))
+def write_sparse(path: str, chunks: t.Iterable[bytes]) -> None:
+    """Write a file that is not there yet. Chunks that are nothing but zeros become holes."""
+    with open(path, "xb") as target:
+        for chunk in chunks:
+            if chunk.count(0) == len(chunk):
+                target.seek(len(chunk), os.SEEK_CUR)
+            else:
+                target.write(chunk)
+        target.truncate()
 
 
-__all__ = ("CHUNK_BYTES", "ZSTD_MAGIC", "HashedStream", "Readable", "check_blob", "open_layer", "unpack_zstd")
+def unpack_zstd(path: str, target: str, allowance: Allowance, *, subject: str) -> None:
+    """Decompress a file into one that is not there."""
+    with decompressed(path, subject=subject) as output:
+        write_sparse(target, _counted(output, allowance))
+
+
+def _counted(source: Readable, allowance: Allowance) -> t.Iterator[bytes]:
+    while True:
+        chunk = source.read(SPARSE_BYTES)
+        if not chunk:
+            return
+        allowance.take(len(chunk))
+        yield chunk
+
+
+__all__ = (
+    "CHUNK_BYTES",
+    "SPARSE_BYTES",
+    "ZSTD_MAGIC",
+    "HashedStream",
+    "Readable",
+    "check_blob",
+    "open_layer",
+    "unpack_zstd",
+    "write_sparse",
+)

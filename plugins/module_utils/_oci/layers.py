@@ -22,7 +22,13 @@ import zlib
 from ansible_collections.bakehouse.images.plugins.module_utils._errors import BuildError, Invalid
 from ansible_collections.bakehouse.images.plugins.module_utils._image_file.file_tags import SIDECAR_ENDING
 from ansible_collections.bakehouse.images.plugins.module_utils._image_file.writing import UNFINISHED_ENDING
-from ansible_collections.bakehouse.images.plugins.module_utils._oci.blobs import HashedStream, Readable
+from ansible_collections.bakehouse.images.plugins.module_utils._oci.blobs import (
+    SPARSE_BYTES,
+    HashedStream,
+    Readable,
+    write_sparse,
+)
+from ansible_collections.bakehouse.images.plugins.module_utils._oci.limits import Allowance
 
 Parts = t.Tuple[str, ...]
 
@@ -35,7 +41,6 @@ WHITEOUT = ".wh."
 OPAQUE = ".wh..wh..opq"
 RESERVED = ".wh..wh."
 
-READ_BYTES = 64 * 1024
 # What may be read up to the next entry: its headers with long names, padding, and what the reader takes in advance.
 HEADER_LIMIT = 1024 * 1024
 
@@ -59,12 +64,14 @@ class DiskFiles:
     """The files below C(/data/images), layer by layer.
 
     Attributes:
+        allowance: how much may come out of all layers.
         nodes: what is there: the path of the file that holds its contents, or None for a folder.
         problems: what an honest image does not have. After the first, contents are not kept any more.
     """
 
-    def __init__(self, folder: str) -> None:
+    def __init__(self, folder: str, allowance: t.Optional[Allowance] = None) -> None:
         self.folder = folder
+        self.allowance = allowance or Allowance()
         self.nodes: t.Dict[Parts, t.Optional[str]] = {}
         self.problems: t.List[str] = []
         self._count = 0
@@ -85,11 +92,11 @@ class DiskFiles:
         Raises:
             Invalid: it is no archive.
         """
-        stream = HashedStream(source)
+        stream = HashedStream(source, self.allowance)
         upper: t.Dict[Parts, t.Optional[str]] = {}
         try:
             with tarfile.open(
-                fileobj=t.cast("t.IO[bytes]", stream), mode="r|", bufsize=READ_BYTES, encoding="utf-8"
+                fileobj=t.cast("t.IO[bytes]", stream), mode="r|", bufsize=SPARSE_BYTES, encoding="utf-8"
             ) as archive:
                 while True:
                     stream.allow(HEADER_LIMIT)
@@ -135,19 +142,13 @@ class DiskFiles:
             self.problems.append(problem)
 
     def _store(self, archive: tarfile.TarFile, member: tarfile.TarInfo) -> str:
-        """Write the contents to a file of a name of our own. What is nothing but zeros becomes a hole."""
+        """Write the contents to a file of a name of our own."""
         if self.problems:
             self._skip(archive, member)
             return ""
         self._count += 1
         path = os.path.join(self.folder, "%d.contents" % self._count)
-        with open(path, "xb") as target:
-            for chunk in _contents(archive, member):
-                if chunk.count(0) == len(chunk):
-                    target.seek(len(chunk), os.SEEK_CUR)
-                else:
-                    target.write(chunk)
-            target.truncate(member.size)
+        write_sparse(path, _contents(archive, member))
         return path
 
     def _skip(self, archive: tarfile.TarFile, member: tarfile.TarInfo) -> None:
@@ -218,7 +219,7 @@ def _kind(member: tarfile.TarInfo) -> str:
 def _contents(archive: tarfile.TarFile, member: tarfile.TarInfo) -> t.Iterator[bytes]:
     content = archive.extractfile(member)
     while content is not None:
-        chunk = content.read(READ_BYTES)
+        chunk = content.read(SPARSE_BYTES)
         if not chunk:
             return
         yield chunk

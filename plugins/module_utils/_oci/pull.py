@@ -35,6 +35,12 @@ from ansible_collections.bakehouse.images.plugins.module_utils._oci.layers impor
     Parts,
     uncompressed_name,
 )
+from ansible_collections.bakehouse.images.plugins.module_utils._oci.limits import (
+    DEFAULT_UNPACKED,
+    DEFAULT_UNPACKED_BYTES,
+    Allowance,
+    read_limit,
+)
 from ansible_collections.bakehouse.images.plugins.module_utils._oci.manifests import (
     Configuration,
     Manifest,
@@ -47,6 +53,7 @@ from ansible_collections.bakehouse.images.plugins.module_utils._oci.manifests im
     parse_platform,
     this_platform,
 )
+from ansible_collections.bakehouse.images.plugins.module_utils._oci.progress import NO_PROGRESS, Progress, bytes_below
 from ansible_collections.bakehouse.images.plugins.module_utils._oci.pulled import (
     Placed,
     files_to_place,
@@ -76,6 +83,7 @@ class PullRequest:
         platform: which image of an index; by default the one for this machine.
         cache: keep compressed files beside those made from them.
         overwrite: replace files of ours that are other ones.
+        max_unpacked_size: how much may come out of it.
     """
 
     name: str
@@ -84,7 +92,12 @@ class PullRequest:
     platform: t.Optional[str] = None
     cache: bool = False
     overwrite: bool = False
+    max_unpacked_size: str = DEFAULT_UNPACKED
     access: Access = field(default_factory=Access)
+
+    def allowance(self) -> Allowance:
+        """What may come out of the image."""
+        return Allowance(read_limit(self.max_unpacked_size) or DEFAULT_UNPACKED_BYTES)
 
     def reference(self) -> Reference:
         """Where the image is. All mistakes that can be seen without asking anyone are reported together.
@@ -109,6 +122,8 @@ class PullRequest:
             problems.append("digest is another one than that in name.")
         if not os.path.isabs(self.directory):
             problems.append("directory must be absolute, and is %s." % self.directory)
+        if read_limit(self.max_unpacked_size) is None:
+            problems.append("max_unpacked_size is %r: write it like 64GiB, or in bytes." % self.max_unpacked_size)
         if problems or reference is None:
             raise Invalid(problems, subject="Pulling %s" % self.name)
         return reference.pinned(self.digest) if self.digest else reference
@@ -140,12 +155,16 @@ class Found:
     platform: Platform
 
 
-def plan_pull(runner: Runner, request: PullRequest) -> PullPlan:
+def plan_pull(runner: Runner, request: PullRequest, progress: Progress = NO_PROGRESS) -> PullPlan:
     """Plan to have the disk images.
+
+    Args:
+        progress: where is noted how far it has come when it is carried out.
 
     Raises:
         Invalid: the request contradicts itself, or there is no such thing as an image at the name.
         NotFound: there is no such image, or none for the platform.
+        Refused: already what would be downloaded is more than may come out of it.
     """
     reference = request.reference()
     found = find_image(Registry(runner, request.access), reference, request.platform)
@@ -155,12 +174,13 @@ def plan_pull(runner: Runner, request: PullRequest) -> PullPlan:
     if there is not None:
         kept = _compressed(there, request)
         return PullPlan([describe(image) for image in there], [], pinned, str(found.platform), there, kept)
+    request.allowance().take(found.manifest.size_bytes)
     # fmt: off
     title = "pull %s into %s: %s to download" % (
         pinned, os.path.join(request.directory, "images"), show_size(found.manifest.size_bytes),
     )
     # fmt: on
-    operation = FileOperation(title, functools.partial(pull, runner, request, found))
+    operation = FileOperation(title, functools.partial(pull, runner, request, found, progress))
     return PullPlan([], [operation], pinned, str(found.platform), [], [])
 
 
@@ -202,7 +222,7 @@ def _compressed(images: t.Sequence[ImageFile], request: PullRequest) -> t.List[s
     return [path for path in beside if os.path.isfile(path)] if request.cache else []
 
 
-def pull(runner: Runner, request: PullRequest, found: Found) -> None:
+def pull(runner: Runner, request: PullRequest, found: Found, progress: Progress) -> None:
     """Download the image, check it, and put its files where they belong."""
     folder = os.path.join(request.directory, "images")
     problem = link_problem(request.directory, "images/")
@@ -210,26 +230,34 @@ def pull(runner: Runner, request: PullRequest, found: Found) -> None:
         raise Invalid([problem])
     try:
         with staging_folder(folder) as staging:
-            files = _unpack(runner, request, found, staging)
+            files = _unpack(runner, request, found, staging, progress)
             _place(runner, request, found, files)
     except OSError as exc:
         raise BuildError("Cannot write in %s: %s." % (folder, exc.strerror), path=folder) from exc
 
 
-def _unpack(runner: Runner, request: PullRequest, found: Found, staging: str) -> t.List[Placed]:
+def _unpack(runner: Runner, request: PullRequest, found: Found, staging: str, progress: Progress) -> t.List[Placed]:
     download = os.path.join(staging, "download")
-    Registry(runner, request.access).download(found.reference, download)
+    total = found.manifest.size_bytes
+    with progress.during("downloading %s" % found.reference, functools.partial(bytes_below, download), total):
+        Registry(runner, request.access).download(found.reference, download)
+    allowance = request.allowance()
+    with progress.during("unpacking %s" % found.reference, lambda: allowance.taken_bytes):
+        disks = _lay_over(download, found, DiskFiles(staging, allowance))
+        return place_files(request, found.reference, disks.files(), allowance)
+
+
+def _lay_over(download: str, found: Found, disks: DiskFiles) -> DiskFiles:
     config = check_download(download, found)
-    disks = DiskFiles(staging)
     for layer, diff_id in zip(found.manifest.layers, config.diff_ids):
         subject = "The layer %s" % layer.digest
         path = check_blob(download, layer, subject)
-        with open_layer(runner, path) as stream:
+        with open_layer(path) as stream:
             check_digest(disks.add_layer(stream), diff_id, "%s, decompressed," % subject)
         # Layers may be used more than once.
         if found.manifest.layers.count(layer) == 1:
             os.unlink(path)
-    return place_files(runner, request, found.reference, disks.files())
+    return disks
 
 
 def check_download(download: str, found: Found) -> Configuration:
@@ -250,7 +278,7 @@ def check_download(download: str, found: Found) -> Configuration:
 
 
 def place_files(
-    runner: Runner, request: PullRequest, reference: Reference, files: t.Mapping[Parts, str]
+    request: PullRequest, reference: Reference, files: t.Mapping[Parts, str], allowance: Allowance
 ) -> t.List[Placed]:
     """Decompress what is compressed. Where each file belongs is decided here.
 
@@ -272,7 +300,7 @@ def place_files(
         if target == parts:
             placed.append(Placed(entry, path, staged))
         elif not problems:
-            unpack_zstd(runner, staged, staged + ".raw", subject="The file /data/%s" % entry)
+            unpack_zstd(staged, staged + ".raw", allowance, subject="The file /data/%s" % entry)
             placed.append(Placed(entry, path, staged + ".raw"))
             if request.cache:
                 placed.append(Placed(entry, path + COMPRESSED_ENDING, staged, compressed=True))

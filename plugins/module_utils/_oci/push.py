@@ -33,6 +33,12 @@ from ansible_collections.bakehouse.images.plugins.module_utils._oci.manifests im
     this_platform,
 )
 from ansible_collections.bakehouse.images.plugins.module_utils._oci.packing import PackedFile, PackedImage, pack
+from ansible_collections.bakehouse.images.plugins.module_utils._oci.progress import (
+    NO_PROGRESS,
+    BytesRead,
+    Progress,
+    bytes_below,
+)
 from ansible_collections.bakehouse.images.plugins.module_utils._oci.qcow2 import foreign_file
 from ansible_collections.bakehouse.images.plugins.module_utils._oci.references import Reference, parse_reference
 from ansible_collections.bakehouse.images.plugins.module_utils._oci.registry import Access, Registry
@@ -127,8 +133,11 @@ class PushPlan:
 
 
 @contextlib.contextmanager
-def plan_push(runner: Runner, request: PushRequest) -> t.Iterator[PushPlan]:
+def plan_push(runner: Runner, request: PushRequest, progress: Progress = NO_PROGRESS) -> t.Iterator[PushPlan]:
     """Plan to have the images in the registry. The plan holds while the context does: then what was made is removed.
+
+    Args:
+        progress: where is noted how far it has come.
 
     Raises:
         Invalid: the request contradicts itself.
@@ -144,13 +153,14 @@ def plan_push(runner: Runner, request: PushRequest) -> t.Iterator[PushPlan]:
     found = digest_of(there) if there is not None else None
     with staging_folder(request.work_directory) as staging:
         folder = os.path.join(staging, "image")
-        image = pack(runner, request.files(), folder, platform=platform, annotations=request.annotations)
+        with progress.during("packing %s" % reference, functools.partial(bytes_below, folder)):
+            image = pack(runner, request.files(), folder, platform=platform, annotations=request.annotations)
         before = ["%s: %s" % (reference, found)] if found else []
         operations = []
         if found != image.digest:
             _refuse_taken(reference, found, image, overwrite=request.overwrite)
             title = "push %s: %s, %s" % (reference, image.digest, ", ".join(_shown(image)))
-            operations = [FileOperation(title, functools.partial(_push, registry, image, reference))]
+            operations = [FileOperation(title, functools.partial(_push, registry, image, reference, progress))]
         yield PushPlan(before, operations, reference, str(platform), image)
 
 
@@ -167,8 +177,10 @@ def _shown(image: PackedImage) -> t.List[str]:
     return ["%s (%s)" % (layer.name, show_size(layer.blob.size_bytes)) for layer in image.layers]
 
 
-def _push(registry: Registry, image: PackedImage, reference: Reference) -> None:
-    registry.upload(image.folder, reference)
+def _push(registry: Registry, image: PackedImage, reference: Reference, progress: Progress) -> None:
+    total = sum(layer.blob.size_bytes for layer in image.layers)
+    with progress.during("uploading %s" % reference, BytesRead(image.folder), total):
+        registry.upload(image.folder, reference)
     check_digest(digest_of(registry.manifest(reference)), image.digest, "%s, read back from the registry," % reference)
 
 

@@ -19,6 +19,7 @@ from ansible_collections.bakehouse.images.plugins.module_utils._image_file.file_
 from ansible_collections.bakehouse.images.plugins.module_utils._image_file.writing import FileRequest, finish
 from ansible_collections.bakehouse.images.plugins.module_utils._oci.blobs import check_blob
 from ansible_collections.bakehouse.images.plugins.module_utils._oci.layers import DiskFiles
+from ansible_collections.bakehouse.images.plugins.module_utils._oci.limits import Allowance
 from ansible_collections.bakehouse.images.plugins.module_utils._oci.manifests import (
     Descriptor,
     digest_of,
@@ -121,18 +122,18 @@ def request(folder: Path, **options: t.Any) -> PullRequest:
 @pytest.mark.parametrize("names", [("a", "a.zst"), ("a/b", "a.zst")])
 def test_a_file_that_would_be_there_twice_is_refused(tmp_path: Path, names: t.Tuple[str, ...]) -> None:
     with pytest.raises(Invalid, match="'data/images/a' is there twice, compressed and not"):
-        place_files(RUNNER, request(tmp_path), WEB, staged(tmp_path, *names))
+        place_files(request(tmp_path), WEB, staged(tmp_path, *names), Allowance())
 
 
 def test_an_image_that_reads_files_of_this_machine_is_refused(tmp_path: Path) -> None:
     path = qcow2(tmp_path / "a", backing=b"/etc/shadow")
     with pytest.raises(Invalid, match="/data/images/a refers to the file '/etc/shadow', which would be one of this"):
-        place_files(RUNNER, request(tmp_path), WEB, {("data", "images", "a"): str(path)})
+        place_files(request(tmp_path), WEB, {("data", "images", "a"): str(path)}, Allowance())
 
 
 def test_an_image_without_disk_images_says_so(tmp_path: Path) -> None:
     with pytest.raises(NotFound, match="holds no file below /data/images"):
-        place_files(RUNNER, request(tmp_path), WEB, {})
+        place_files(request(tmp_path), WEB, {}, Allowance())
 
 
 def pulled(folder: Path, name: str, *, count: int = 1, digest: str = DIGEST) -> Placed:
