@@ -399,3 +399,11 @@ def test_every_option_is_in_the_documentation() -> None:
     text = (CHECKOUT / "docs/packer.md").read_text(encoding="utf-8")
     fields = {field for row in OPTIONS.values() for field in row.fields or {}}
     assert [name for name in {*OPTIONS, *fields} if f"`{name}`" not in text] == []
+
+
+def test_a_source_beside_from_scratch_has_no_effect(tmp_path: Path) -> None:
+    text = SCRATCH % '  source_ami = "ami-0123456789abcdef0"' + BUILD % ""
+    found = hosts(tmp_path, text)["amazon-chroot.web"]
+    assert found.problems == []
+    assert found.variables["bake_source"] == {"scratch": {}}
+    assert any("source_ami has no effect with from_scratch." in warning for warning in found.warnings)
