@@ -1,6 +1,7 @@
 # Everything a developer does here. "make help" lists it.
 #
 #   make demo         builds two images on the embedded lab
+#   make demo-omi     builds them for Outscale
 #   make demo-local   builds two disk images without any cloud
 #   make test         runs every check
 
@@ -45,7 +46,7 @@ setup-test: packages link ## what the tests need besides
 
 ##@ The lab and what runs on it
 
-.PHONY: lab-up lab-down lab-status demo demo-local boot
+.PHONY: lab-up lab-down lab-status demo demo-omi demo-local boot
 lab-up: setup ## start the lab (does nothing when it is up); then: . .lab/env
 	@$(BIN)/python -m lab up --dir .lab
 
@@ -58,6 +59,9 @@ lab-status: ## what the lab holds
 demo: lab-up ## build two images on the lab with build_ami.yml
 	@tools/on-lab ansible-playbook build_ami.yml
 	@echo; echo "The lab is still up: '. .lab/env' lets any AWS tool talk to it, 'make lab-down' stops it."
+
+demo-omi: lab-up ## the same for Outscale, with build_omi.yml
+	@tools/on-lab ansible-playbook build_omi.yml
 
 demo-local: setup ## as root: build two disk images with build_disk_image.yml, without the lab
 	@$(IN_VENV) ansible-playbook build_disk_image.yml
