@@ -134,6 +134,12 @@ def contents(file: Path, place: Path) -> Iterator[Path]:
     raw.unlink()
 
 
+def form(file: Path) -> str:
+    """The format of an image, by its contents."""
+    found: str = json.loads(run("qemu-img", "info", "--output=json", str(file)))["format"]
+    return found
+
+
 Tree = dict[str, tuple[int, ...]]
 
 
@@ -173,6 +179,7 @@ def test_images_json_is_built_as_it_is_and_only_what_changed_is_built_again(fore
         *("all.qcow2", "base.img", "manifest.json", "other.img", "outside.img")
     ]
     assert (forest.images / "other.img").stat().st_size == 700 << 20
+    assert {name: form(forest.images / name) for name in said} == dict(zip(said, ("raw", "qcow2", "raw"), strict=True))
     with contents(forest.images / "all.qcow2", tmp_path) as root:
         check_what_all_ten_have_made(root)
 
@@ -199,6 +206,10 @@ def test_images_json_is_built_as_it_is_and_only_what_changed_is_built_again(fore
         **dict.fromkeys(("all.qcow2", "base.img"), "built"),
         "other.img": "unchanged",
     }
+
+    # Nothing here describes it, and yet it is what all are made from.
+    forest.talk("another kernel\r\n")
+    assert {line.split(" (")[0] for line in forest.build("--check").values()} == {"would be built"}
 
 
 def test_a_failed_image_fails_those_made_from_it_with_its_reason_and_no_other(forest: Forest) -> None:
