@@ -47,14 +47,15 @@ def requested_changes(
         lists: for the form with OperationType: parameter to the key of a grant.
 
     Raises:
-        Ec2Error: a grant that cannot be, or lists without OperationType.
+        Ec2Error: a grant that cannot be, or nothing but lists without OperationType.
     """
     given = params.get(structure) or {}
     add = [check_grant(grant) for grant in given.get("Add") or ()]
     remove = [check_grant(grant) for grant in given.get("Remove") or ()]
     listed = [check_grant({key: value}) for name, key in lists.items() for value in params.get(name) or ()]
     operation = params.get("OperationType")
-    if listed and not operation:
+    # Packer gives users in both forms, and no OperationType: EC2 takes that for the first form.
+    if listed and not operation and not (add or remove):
         raise missing("operationType")
     if operation not in (None, "add", "remove"):
         raise invalid_combination(f"Invalid operation type '{operation}'.")

@@ -241,7 +241,9 @@ def test_launch_permissions_in_both_forms(made: Resources, snapshot_id: str) -> 
         answer = made.ec2.describe_image_attribute(ImageId=image_id, Attribute="launchPermission")
         return t.cast("list[dict[str, str]]", answer["LaunchPermissions"])
 
-    made.ec2.modify_image_attribute(ImageId=image_id, LaunchPermission={"Add": [{"UserId": OTHER_ACCOUNT}]})
+    # Both at once, as Packer does: without OperationType the list does not count.
+    both = {"LaunchPermission": {"Add": [{"UserId": OTHER_ACCOUNT}]}, "UserIds": [OTHER_ACCOUNT]}
+    made.ec2.modify_image_attribute(ImageId=image_id, **both)
     made.ec2.modify_image_attribute(ImageId=image_id, OperationType="add", OrganizationArns=organizations)
     assert granted() == [{"UserId": OTHER_ACCOUNT}, *({"OrganizationArn": arn} for arn in organizations)]
     made.ec2.modify_image_attribute(ImageId=image_id, OperationType="remove", OrganizationArns=organizations)
