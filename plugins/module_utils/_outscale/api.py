@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import os
 import random
-import traceback
 import typing as t
 
 from ansible_collections.bakehouse.images.plugins.module_utils._errors import BuildError, NotFound
@@ -22,6 +21,7 @@ from ansible_collections.bakehouse.images.plugins.module_utils._outscale.errors 
 )
 from ansible_collections.bakehouse.images.plugins.module_utils._outscale.settings import resolve
 from ansible_collections.bakehouse.images.plugins.module_utils._outscale.transport import (
+    IMPORT_ERROR,
     Answer,
     Lost,
     NotSent,
@@ -47,12 +47,6 @@ KNOWN_ID_SECONDS = 4.0
 ONCE_ONLY = frozenset(["CreateImage"])
 # Those whose answers come in pages.
 PAGED = frozenset(["ReadImages", "ReadSnapshots", "ReadVms", "ReadVolumes"])
-
-_IMPORT_ERROR: t.Optional[str] = None
-try:
-    import osc_sdk_python.call  # noqa: F401
-except ImportError:
-    _IMPORT_ERROR = traceback.format_exc()
 
 
 class OutscaleApi:
@@ -208,12 +202,12 @@ def connect(module: AnsibleModule) -> OutscaleApi:
     Raises:
         Refused: there are no keys or no region, or a setting that cannot be used.
     """
-    if _IMPORT_ERROR is not None:
+    if IMPORT_ERROR is not None:
         from ansible.module_utils.basic import missing_required_lib
 
         module.fail_json(
             msg=missing_required_lib("osc-sdk-python", url="https://pypi.org/project/osc-sdk-python/"),
-            exception=_IMPORT_ERROR,
+            exception=IMPORT_ERROR,
         )
     given = {key: value for key, value in (module.params.get("access") or {}).items() if value is not None}
     settings = resolve(dict(module.params, **given), os.environ)

@@ -14,17 +14,21 @@ description of the whole API with each start, for two seconds; what is beneath i
 
 from __future__ import annotations
 
-import contextlib
+import traceback
 import typing as t
 
 from ansible_collections.bakehouse.images.plugins.module_utils._errors import BuildError, Refused
 from ansible_collections.bakehouse.images.plugins.module_utils._outscale.settings import Settings
 
-with contextlib.suppress(ImportError):  # the module says what is missing before anything here is called
+# The module says what is missing before anything here is called.
+IMPORT_ERROR: t.Optional[str] = None
+try:
     import requests
     import urllib3
     from osc_sdk_python.call import Call
     from osc_sdk_python.credentials import Endpoint, Profile
+except ImportError:
+    IMPORT_ERROR = traceback.format_exc()
 
 CONNECT_SECONDS = 10
 ANSWER_SECONDS = 60
@@ -141,4 +145,4 @@ def _reason(exc: BaseException) -> str:
     return str(exc).rstrip(".") or type(exc).__name__
 
 
-__all__ = ("Answer", "Lost", "NotSent", "SdkTransport", "Transport")
+__all__ = ("IMPORT_ERROR", "Answer", "Lost", "NotSent", "SdkTransport", "Transport")
