@@ -21,7 +21,7 @@ from tests.lab_fixture import RunningLab
 #: What every image here is called.
 NAME = "compared"
 #: What every build has of its own.
-OWN = ("CreationDate", "ImageId", "SnapshotId", "StartTime", "CompletionTime", "VolumeId")
+OWN = ("CreationDate", "ImageId", "SourceImageId", "SnapshotId", "StartTime", "CompletionTime", "VolumeId")
 #: Where each image of ours may differ from Packer's, and why.
 IMPROVED = {
     "image.Tags.bakehouse:*": "what a build left can be found, and an image that is up to date be known, by its tags",
@@ -45,18 +45,22 @@ class Made:
     Attributes:
         image: as EC2 describes it, without ids and times.
         snapshots: the same of the image's snapshots, by the name of the device.
+        shared: with whom the image and its snapshots are shared.
+        elsewhere: the same of other regions' images, by the name of the region.
         tree: every entry of the root file system.
         output: what the builder said.
     """
 
     image: dict[str, t.Any]
     snapshots: dict[str, dict[str, t.Any]]
+    shared: dict[str, t.Any]
+    elsewhere: dict[str, t.Any]
     tree: dict[str, Entry]
     output: str
 
     def compared(self) -> dict[str, t.Any]:
         """What must be the same."""
-        return {"image": self.image, "snapshots": self.snapshots, "tree": self.tree}
+        return {name: value for name, value in vars(self).items() if name != "output"}
 
 
 class Comparison:
@@ -66,7 +70,12 @@ class Comparison:
         lab: its build host shows volumes as Xen disks.
         folder: an empty one, from which both are started.
         environment: variables for the template.
+
+    Attributes:
+        regions: those besides the lab's own in which there are images to be compared.
     """
+
+    regions: tuple[str, ...] = ()
 
     def __init__(self, lab: RunningLab, folder: Path, environment: dict[str, str]) -> None:
         self.lab = lab
@@ -136,11 +145,12 @@ class Comparison:
 
     def forget(self) -> None:
         """Remove the image, if there is one, and its snapshots."""
-        image = self.cloud.image(NAME)
-        if image:
-            self.cloud.ec2.deregister_image(ImageId=image["ImageId"])
-            for snapshot_id in _snapshots(image).values():
-                self.cloud.ec2.delete_snapshot(SnapshotId=snapshot_id)
+        for region in (None, *self.regions):
+            ec2 = self.lab.client("ec2", region=region)
+            for image in _named(ec2):
+                ec2.deregister_image(ImageId=image["ImageId"])
+                for snapshot_id in _snapshots(image).values():
+                    ec2.delete_snapshot(SnapshotId=snapshot_id)
 
     def leftovers(self) -> list[str]:
         """Volumes and snapshots that no image uses."""
@@ -154,16 +164,17 @@ class Comparison:
         found = self.cloud.image(NAME)
         assert found, f"there is no image {NAME}"
         ids = _snapshots(found)
-        snapshots = {
-            device: _plain(self.cloud.ec2.describe_snapshots(SnapshotIds=[snapshot])["Snapshots"][0])
-            for device, snapshot in ids.items()
-        }
         root_alone = {"BlockDeviceMappings": [{"Ebs": {"SnapshotId": ids[found["RootDeviceName"]]}}]}
         with self.cloud.mounted(root_alone, self.folder / "root", partition) as root:
             # Times are those of builds and of copying.
             tree = {path: entry._replace(modified=None) for path, entry in entries(root, now=0).items()}
+        image, snapshots, shared = _described(self.cloud.ec2, found)
+        elsewhere = {}
+        for region in self.regions:
+            ec2 = self.lab.client("ec2", region=region)
+            elsewhere[region] = dict(zip(("image", "snapshots", "shared"), _described(ec2, *_named(ec2)), strict=True))
         self.forget()
-        return Made(_plain(found), snapshots, tree, output)
+        return Made(image, snapshots, shared, elsewhere, tree, output)
 
 
 def _is_built(volume: dict[str, t.Any]) -> bool:
@@ -175,6 +186,28 @@ def _snapshots(image: dict[str, t.Any]) -> dict[str, str]:
     """The image's snapshots by the name of the device."""
     mapped = {mapping["DeviceName"]: mapping.get("Ebs", {}) for mapping in image["BlockDeviceMappings"]}
     return {device: ebs["SnapshotId"] for device, ebs in mapped.items() if "SnapshotId" in ebs}
+
+
+def _named(ec2: t.Any) -> list[dict[str, t.Any]]:
+    found: list[dict[str, t.Any]] = ec2.describe_images(Owners=["self"], Filters=[{"Name": "name", "Values": [NAME]}])[
+        "Images"
+    ]
+    return found
+
+
+def _described(ec2: t.Any, image: dict[str, t.Any]) -> tuple[t.Any, dict[str, t.Any], dict[str, t.Any]]:
+    """An image, its snapshots, and with whom they are shared."""
+    ids = _snapshots(image)
+    snapshots = {
+        device: _plain(ec2.describe_snapshots(SnapshotIds=[snapshot])["Snapshots"][0])
+        for device, snapshot in ids.items()
+    }
+    launch = ec2.describe_image_attribute(ImageId=image["ImageId"], Attribute="launchPermission")
+    shared = {"image": _plain(launch.get("LaunchPermissions"))}
+    for device, snapshot in ids.items():
+        create = ec2.describe_snapshot_attribute(SnapshotId=snapshot, Attribute="createVolumePermission")
+        shared[device] = _plain(create.get("CreateVolumePermissions"))
+    return _plain(image), snapshots, shared
 
 
 def _plain(value: t.Any) -> t.Any:

@@ -172,6 +172,20 @@ def test_a_command_wrapper(comparison: Comparison) -> None:
     assert ours.tree["etc/nice"].content == sha256(f"{os.nice(0) + 5}\n")
 
 
+def test_sharing_and_a_copy(comparison: Comparison) -> None:
+    comparison.regions = ("us-east-1",)
+    users = {"ami_users": ["111122223333", "444455556666"], "snapshot_users": ["111122223333"]}
+    comparison.write(template([SHELL], **users, ami_regions=["us-east-1"], tags={"Name": "shared"}))
+    elsewhere = {
+        "elsewhere.*.image.EnaSupport": "as in the build region",
+        "elsewhere.*.image.Tags.bakehouse:*": "as in the build region",
+        "elsewhere.*.snapshots.*.Description": "EC2's own, which names ids",
+        "elsewhere.*.snapshots.*.Tags.bakehouse:*": "as in the build region",
+    }
+    packer, _ours = comparison.must_agree(FROM_SOURCE, LENT, elsewhere)
+    assert sorted(it["UserId"] for it in packer.shared["image"]) == ["111122223333", "444455556666"]
+
+
 @pytest.mark.parametrize("builder", ["packer", "ours"])
 def test_a_second_build_takes_the_place_of_the_first(comparison: Comparison, builder: str) -> None:
     build = getattr(comparison, builder)
