@@ -55,6 +55,7 @@ NOT_CONTENT = frozenset(
         "bake_merge_actions",
         "bake_on_error",
         "bake_on_not_done",
+        "bake_outscale_access",
         "bake_output_checksum",
         "bake_output_directory",
         "bake_output_file",
@@ -69,7 +70,6 @@ NOT_CONTENT = frozenset(
     }
 )
 
-        "bake_outscale_access",
 LENGTH = 32
 
 
