@@ -139,9 +139,7 @@ IMAGE = {
     "snapshot_copy_duration_minutes": Row("int", TOGETHER),
     "imds_support": Row(variable=TOGETHER, choices=("v2.0",)),
     "deprecate_at": Row(variable=TOGETHER),
-    "deregistration_protection": Row(
-        "block", TOGETHER, fields={"enabled": Row("bool"), "with_cooldown": Row("bool")}
-    ),
+    "deregistration_protection": Row("block", TOGETHER, fields={"enabled": Row("bool"), "with_cooldown": Row("bool")}),
     "snapshot_tags": Row("map", TOGETHER),
     "snapshot_tag": Row("blocks", TOGETHER, fields=KEY_AND_VALUE),
     "snapshot_users": Row("list", TOGETHER),
