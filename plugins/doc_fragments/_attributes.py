@@ -89,7 +89,7 @@ options:
             they expire.
         type: str
       assume_role:
-        description: The role to make the calls in. It is assumed with the credentials above, before anything else is done.
+        description: The role to make the calls in. It is assumed with the credentials above, before all else.
         type: dict
         suboptions:
           role_arn:
@@ -130,8 +130,8 @@ options:
         type: int
       poll_delay:
         description:
-          - How many seconds to let pass at most before something that is waited for is looked at again. Looks begin often
-            and get rarer up to this. When not given, they do so up to 15 seconds, and 30 for snapshots.
+          - How many seconds to let pass at most before something that is waited for is looked at again. Looks begin
+            often and get rarer up to this. When not given, they do so up to 15 seconds, and 30 for snapshots.
         type: float
       decode_authorization_messages:
         description:
