@@ -64,7 +64,7 @@ def test_a_template_builds_as_it_is(
 def test_a_wrong_template_is_refused_before_anything_is_created(packer: Project, lab: RunningLab) -> None:
     text = (packer.folder / "web.pkr.hcl").read_text()
     text = text.replace('"${var.name}-1.0"', '"a?"').replace(
-        "ena_support     = true", 'enna_support = true\n  ami_users = ["1"]'
+        "ena_support     = true", 'enna_support = true\n  vault_aws_engine {\n    name = "x"\n  }'
     )
     packer.write("wrong.pkr.hcl", text.replace('"scripts/setup.sh"', '"scripts/missing.sh"'))
     ran = packer.build("-i", "wrong.pkr.hcl")
@@ -73,7 +73,7 @@ def test_a_wrong_template_is_refused_before_anything_is_created(packer: Project,
     for said in (
         f"line {lines['ami_name']}: ami_name 'a?' is no name that EC2 takes",
         f"line {lines['enna_support']}: amazon-chroot has no option enna_support. Did you mean ena_support?",
-        f"line {lines['ami_users']}: ami_users is not supported",
+        f"line {lines['vault_aws_engine']}: vault_aws_engine is not supported",
         f"line {lines['script']}: script: scripts/missing.sh was not found",
     ):
         assert f"wrong.pkr.hcl, {said}" in ran.output
