@@ -12,7 +12,7 @@ COLLECTION := .collections/ansible_collections/bakehouse/images
 
 # What runs on build hosts must run on Python 3.8; so must its tests.
 PY38 := plugins/module_utils plugins/modules tests/unit/plugins/module_utils tests/replay.py
-SHELL_SCRIPTS = $(shell git ls-files -co --exclude-standard | xargs grep -lsE '^\#!.*\b(ba)?sh\b' --)
+SHELL_SCRIPTS = $(shell git ls-files -co --exclude-standard -- . ':!*.md' ':!*.tar' | xargs grep -lsE '^\#!.*\b(ba)?sh\b' --)
 PYTEST = $(IN_VENV) python -m pytest
 
 # Tools of the environment start one another by name.
