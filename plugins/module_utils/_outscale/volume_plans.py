@@ -18,6 +18,7 @@ from ansible_collections.bakehouse.images.plugins.module_utils._errors import (
     Conflict,
     Invalid,
     NotFound,
+    WaitTimeout,
 )
 from ansible_collections.bakehouse.images.plugins.module_utils._outscale.api import NEW_ID_SECONDS, OutscaleApi
 from ansible_collections.bakehouse.images.plugins.module_utils._outscale.block_devices import volume_problems
@@ -44,6 +45,10 @@ from ansible_collections.bakehouse.images.plugins.module_utils._tags import (
     tag_problems,
     text_tags,
 )
+
+
+# How long to wait, before it is deleted, for a volume that is still being made. The call then says what is wrong.
+CREATING_SECONDS = 60
 
 
 @dataclass(frozen=True)
@@ -287,8 +292,9 @@ class DeleteVolume:
         try:
             # One that is still being made cannot be deleted, and one that failed to be never gets ready.
             if self.volume.state == "creating":
-                await_available(self.api, volume_id, patience, new=False)
-        except (NotFound, Conflict):
+                soon = Waiting(True, min(CREATING_SECONDS, patience.timeout_seconds), patience.delay_seconds)
+                await_available(self.api, volume_id, soon, new=False)
+        except (NotFound, Conflict, WaitTimeout):
             pass
         try:
             self.api.call("DeleteVolume", "delete volume %s" % volume_id, VolumeId=volume_id)
