@@ -46,7 +46,6 @@ from ansible_collections.bakehouse.images.plugins.module_utils._tags import (
     text_tags,
 )
 
-
 # How long to wait, before it is deleted, for a volume that is still being made. The call then says what is wrong.
 CREATING_SECONDS = 60
 
