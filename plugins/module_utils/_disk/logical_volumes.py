@@ -94,7 +94,9 @@ def parse_report(parts: str, segments: str) -> t.Tuple[t.List[LogicalVolume], t.
     starts: t.Dict[str, int] = {}
     missing: t.Dict[str, str] = {}
     for row in _rows(parts, "pv"):
-        starts[row["pv_name"]] = int(row["pe_start"])
+        # One that is missing has "[unknown]" for a name.
+        if row["pv_name"].startswith("/"):
+            starts[row["pv_name"]] = int(row["pe_start"])
         missing[row["vg_name"]] = row["vg_missing_pv_count"]
     troubles = ["volume group %s: parts of it are on other devices" % vg for vg, no in missing.items() if no != "0"]
     rows: t.Dict[t.Tuple[str, str], t.List[t.Dict[str, str]]] = {}
@@ -199,7 +201,10 @@ class OpenVolumes:
     def _open_physical(self, path: str) -> int:
         # Once, and exclusively: so the device counts as in use until the last of its volumes is not.
         if path not in self._physical:
-            self._physical[path] = os.open(path, os.O_RDWR | os.O_EXCL | os.O_CLOEXEC)
+            try:
+                self._physical[path] = os.open(path, os.O_RDWR | os.O_EXCL | os.O_CLOEXEC)
+            except OSError as exc:
+                raise BuildError("Cannot open %s for its logical volumes: %s." % (path, exc.strerror)) from exc
             self._handles.append(self._physical[path])
         return self._physical[path]
 

@@ -137,9 +137,16 @@ def take_away(name: str, state_dir: str, *, clock: t.Optional[Clock] = None) -> 
     )
     with contextlib.suppress(FileNotFoundError):
         os.unlink(os.path.join(folder, "unmount"))
-    with contextlib.suppress(FileNotFoundError):
-        os.rmdir(place)
-    os.rmdir(folder)
+    try:
+        with contextlib.suppress(FileNotFoundError):
+            os.rmdir(place)
+        os.rmdir(folder)
+    except OSError as exc:
+        # What is in it may be all that is left of something, so it is not removed with it.
+        raise BuildError(
+            "Nothing is mounted at %s any more, and it cannot be removed: %s." % (place, exc.strerror),
+            hint="mount_command has made files there without, or before, mounting anything. Remove them.",
+        ) from exc
     return True
 
 

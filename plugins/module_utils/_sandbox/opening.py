@@ -264,7 +264,7 @@ def plan_opening(
 
 
 def _custom_mount(request: OpenRequest, runner: Runner) -> t.Tuple[custom_mount.CustomMount, t.Optional[int]]:
-    device = os.path.realpath(request.device or "")
+    device = _settled_device(request)
     source, partition = custom_mount.find_source(runner, device, request.partition)
     mount_command = request.mount_command or custom_mount.DEFAULT_MOUNT
     unmount_command = request.unmount_command or custom_mount.DEFAULT_UNMOUNT
@@ -332,12 +332,16 @@ def _find_root(request: OpenRequest, runner: Runner, volumes: t.Optional[OpenVol
     # Imported here: on a directory, nothing of disks is needed.
     from ansible_collections.bakehouse.images.plugins.module_utils._disk.roots import find_root
 
+    return find_root(runner, _settled_device(request), request.partition, volumes=volumes)
+
+
+def _settled_device(request: OpenRequest) -> str:
     device = os.path.realpath(request.device or "")
     # A namespace that is just being made holds copies of all mounts for a moment, of those just taken away too.
     # Whatever lasts longer is reported by find_root.
     with contextlib.suppress(Busy):
         checking.wait_until_free(device, BUSY_GRACE_SECONDS)
-    return find_root(runner, device, request.partition, volumes=volumes)
+    return device
 
 
 def _start_on(

@@ -72,6 +72,12 @@ def volume(physical: str, name: str) -> Iterator[str]:
         run("losetup", "--detach", device)
 
 
+def mapped() -> set[str]:
+    """The image's volumes that the device mapper has; not every machine has a device mapper."""
+    folder = Path("/dev/mapper")
+    return {one.name for one in folder.glob("image-*")} if folder.exists() else set()
+
+
 @pytest.fixture(scope="module")
 def lvm_disk(scratch: Path, debian_tarball: Path) -> Iterator[Disk]:
     """/boot on a partition, the root and /var/log on logical volumes of another."""
@@ -88,7 +94,7 @@ def lvm_disk(scratch: Path, debian_tarball: Path) -> Iterator[Disk]:
 
 
 def test_root_and_parts_on_logical_volumes_are_mounted_and_let_go_of(host: Host, lvm_disk: Disk, scratch: Path) -> None:
-    before = set(os.listdir("/dev/mapper"))
+    before = mapped()
     record = host.open(device=lvm_disk.path)
     assert [mount.target for mount in record.mounts[:3]] == ["/", "/boot", "/var/log"]
     assert (record.partition, record.os_release["ID"]) == (2, "debian")
@@ -100,7 +106,7 @@ def test_root_and_parts_on_logical_volumes_are_mounted_and_let_go_of(host: Host,
     assert report.problems == ()
     assert [one.ok for one in report.checked] == [True, True, True]
     assert not is_busy(lvm_disk.path)
-    assert set(os.listdir("/dev/mapper")) == before, "nothing was activated"
+    assert mapped() == before, "nothing was activated"
     with (
         volume(lvm_disk.partition(2), "root") as root,
         volume(lvm_disk.partition(2), "var-log") as log,

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import json
 import typing as t
+from pathlib import Path
 
 import pytest
 from ansible_collections.bakehouse.images.plugins.module_utils._disk.devices import Device, Filesystem, Partition
 from ansible_collections.bakehouse.images.plugins.module_utils._disk.fstab import find_source, volume_names
 from ansible_collections.bakehouse.images.plugins.module_utils._disk.logical_volumes import (
     LogicalVolume,
+    OpenVolumes,
     parse_report,
     physical_volumes,
     read_volumes,
@@ -73,6 +75,23 @@ def test_others_are_named(pieces: list[dict[str, str]]) -> None:
 
 def test_a_group_that_is_not_all_there_is_named() -> None:
     assert found(vg_missing_pv_count="1")[1] == ["volume group image: parts of it are on other devices"]
+
+
+def test_a_volume_on_a_disk_that_is_not_there_is_named() -> None:
+    missing = {**PHYSICAL, "pv_name": "[unknown]", "vg_missing_pv_count": "1"}
+    parts = json.dumps({"report": [{"pv": [{**PHYSICAL, "vg_missing_pv_count": "1"}, missing]}]})
+    pieces = [piece("data", 0, 9, "[unknown]:0-8"), piece("root", 0, 20, "/dev/vdb2:0-19")]
+    volumes, troubles = parse_report(parts, json.dumps({"report": [{"seg": pieces}]}))
+    assert [one.name for one in volumes] == ["root"]
+    assert troubles == [
+        "volume group image: parts of it are on other devices",
+        "logical volume image/data (linear): it is not in one piece on one disk",
+    ]
+
+
+def test_a_disk_that_cannot_be_opened_is_an_error_that_says_so(tmp_path: Path) -> None:
+    with OpenVolumes() as volumes, pytest.raises(BuildError, match="Cannot open .*/gone for its logical volumes: No"):
+        volumes.open(LogicalVolume("image", "root", str(tmp_path / "gone"), 0, EXTENT))
 
 
 def test_a_report_that_is_none() -> None:
