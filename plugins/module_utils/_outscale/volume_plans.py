@@ -195,9 +195,21 @@ class CreateVolume:
     def execute(self) -> None:
         """See Operation.execute. A token whose volume is gone already is followed by the next one."""
         build_id = str(self.request.build_id)
-        volume = with_fresh_token(build_id, "volume", self._create, is_gone)
+        volume = with_fresh_token(build_id, "volume", self._create, self._is_over)
         self.plan.volume = volume
         set_tags(self.api, str(volume.volume_id), self.request.all_tags(), new=True)
+
+    def _is_over(self, answer: Volume) -> bool:
+        if not is_gone(answer):
+            return False
+        # It also looks old to a clock that is ahead of Outscale's: only what is not to be found is followed by another.
+        return answer.state in ("deleting", "deleted") or not self._is_there(str(answer.volume_id))
+
+    def _is_there(self, volume_id: str) -> bool:
+        try:
+            return read_volume(self.api, volume_id).state not in ("deleting", "deleted")
+        except NotFound:
+            return False
 
     def _create(self, token: str) -> Volume:
         wanted = self.request

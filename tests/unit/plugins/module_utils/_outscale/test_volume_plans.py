@@ -88,6 +88,16 @@ def test_a_lost_answer_makes_no_second_volume(world: World) -> None:
     assert len(world.osc.call("ReadVolumes")["Volumes"]) == 1
 
 
+def test_a_clock_that_is_ahead_makes_no_second_volume(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What looks old and was not listed before is looked for; only what is not there is followed by another."""
+    monkeypatch.setattr(volume_plans, "age_seconds", lambda moment: 600.0)
+    first = make(world)
+    assert world.count("CreateVolume") == 1
+    world.osc.call("DeleteVolume", VolumeId=str(first.volume_id))
+    assert make(world).volume_id != first.volume_id
+    assert len(world.osc.call("ReadVolumes")["Volumes"]) == 1
+
+
 def test_all_mistakes_at_once_and_nothing_is_made(world: World) -> None:
     with pytest.raises(Invalid) as caught:
         make(world, build_id="x", volume_type="io1", iops=99999, size_gib=2, tags={"aws:x": "y"})
