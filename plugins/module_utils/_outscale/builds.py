@@ -29,6 +29,7 @@ from ansible_collections.bakehouse.images.plugins.module_utils._outscale.leftove
     is_finished,
     used_snapshots,
 )
+from ansible_collections.bakehouse.images.plugins.module_utils._outscale.registration import trial_name
 from ansible_collections.bakehouse.images.plugins.module_utils._outscale.snapshots import (
     RELEASE_SECONDS,
     DeleteSnapshot,
@@ -143,15 +144,11 @@ def _of_build(api: OutscaleApi, build_id: str, account: str) -> Found:
 
 def _untagged_images(api: OutscaleApi, snapshots: t.Sequence[Snapshot]) -> t.List[Image]:
     """Images made from the build's snapshot whose tags were still to come: they have the name that it was for."""
-    names = {one.tags.get(IMAGE_TAG) for one in snapshots} - {None}
+    tagged = [(one.tags[IMAGE_TAG], one.build_id) for one in snapshots if one.tags.get(IMAGE_TAG)]
+    names = {name for name, _build in tagged} | {trial_name(name, build_id) for name, build_id in tagged}
     ids = [str(one.snapshot_id) for one in snapshots]
     users = [Image.from_api(one) for one in images_using(api, ids)] if ids and names else []
-    wanted = [name for name in names if name]
-    return [
-        one
-        for one in users
-        if not one.build_id and (one.name in names or any(one.name.startswith(name + " trial ") for name in wanted))
-    ]
+    return [one for one in users if not one.build_id and one.name in names]
 
 
 @dataclass(frozen=True)

@@ -154,6 +154,11 @@ def finish(api: OutscaleApi, image_id: str, waiting: Waiting) -> None:
         raise
 
 
+def trial_name(name: str, build_id: str) -> str:
+    """What a build calls an image while one of its real name is still there. Names have at most 128 characters."""
+    return "%s trial %s" % (name[:100], build_id)
+
+
 class ReplaceImage:
     """Put a new image in the place of old ones of the same name.
 
@@ -197,7 +202,7 @@ class ReplaceImage:
         finish(self.api, str(self.target.image_id), self.request.waiting)
 
     def _make_trial(self) -> str:
-        name = "%s trial %s" % (self.registration.name[:100], self.request.build_id)
+        name = trial_name(self.registration.name, str(self.request.build_id))
         trial_id = create_image(self.api, replace(self.registration, name=name), self.account)
         waiting = Waiting(True, self.request.waiting.timeout_seconds, self.request.waiting.delay_seconds)
         try:
@@ -239,4 +244,4 @@ class ReplaceImage:
         )
 
 
-__all__ = ("CreateImage", "ReplaceImage", "create_image", "finish")
+__all__ = ("CreateImage", "ReplaceImage", "create_image", "finish", "trial_name")

@@ -165,6 +165,20 @@ def test_an_image_whose_tags_were_still_to_come_is_removed_too(world: World) -> 
     assert [one.kind for one in removed] == ["image", "snapshot"]
 
 
+def test_a_trial_whose_tags_were_still_to_come_is_removed_too(world: World) -> None:
+    """Its name is not the image's own, which may be too long to have anything behind it."""
+    name = "web " * 30
+    old = make(world, wanted(freeze(world, OTHER_BUILD), name=name, build_id=OTHER_BUILD, definition={"name": name}))
+    snapshot = freeze(world, tags={"bakehouse:image": name})
+    world.refuse("CreateTags", 403, "4", "AccessDenied")
+    with pytest.raises(Exception, match="EIM policy"):
+        make(world, wanted(snapshot, name=name, definition={"name": name}, fingerprint="two", replace=True))
+    assert len(world.osc.call("ReadImages")["Images"]) == 2
+    removed = remove(plan_removal(world.api, RemovalRequest(BUILD)))
+    assert [one.kind for one in removed] == ["image", "snapshot"]
+    assert [one["ImageId"] for one in world.osc.call("ReadImages")["Images"]] == [old.image_id]
+
+
 def test_a_sweep_keeps_finished_images_and_removes_the_rest(world: World) -> None:
     snapshot = freeze(world, tags={"bakehouse:image": "web"})
     image = make(world, wanted(snapshot))
