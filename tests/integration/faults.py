@@ -129,14 +129,26 @@ def apply(faults: Iterable[Fault], lab: RunningLab) -> None:
     lab.api.set(faults=sorted(specs, key=lambda spec: "*" in spec["action"]))
 
 
-def play(faults: Sequence[Fault], project: Project, cloud: Cloud, lab: RunningLab, source: str) -> None:
-    """Build with faults: the outcome is what they say, and nothing is left."""
+def play(
+    faults: Sequence[Fault],
+    project: Project,
+    cloud: Cloud,
+    lab: RunningLab,
+    source: str,
+    *,
+    patience: t.Mapping[str, t.Any] = PATIENCE,
+) -> None:
+    """Build with faults: the outcome is what they say, and nothing is left.
+
+    Args:
+        patience: how long the build waits; empty for its own times, where no fault lasts for ever.
+    """
     image = {
         "bake_image_name": "web",
         "bake_source": source,
         "bake_gather_facts": False,
         "bake_provision": [{"shell": "echo done > /etc/provisioned"}],
-        **PATIENCE,
+        **patience,
     }
     for one in faults:
         image.update(one.options)

@@ -22,6 +22,7 @@ from ansible_collections.bakehouse.images.plugins.module_utils._ec2.distribution
 )
 from ansible_collections.bakehouse.images.plugins.module_utils._ec2.waiting import Waiting
 
+from tests.integration.project import WAITING
 from tests.lab_fixture import RunningLab
 from tests.waiting import eventually
 
@@ -56,9 +57,9 @@ class World:
             return [{"ResourceType": kind, "Tags": listed}] if listed else []
 
         volume = client.create_volume(AvailabilityZone=f"{region}a", Size=1)["VolumeId"]
-        client.get_waiter("volume_available").wait(VolumeIds=[volume], WaiterConfig={"Delay": 0.05})
+        client.get_waiter("volume_available").wait(VolumeIds=[volume], WaiterConfig=WAITING)
         snapshot = client.create_snapshot(VolumeId=volume, TagSpecifications=tagged("snapshot"))["SnapshotId"]
-        client.get_waiter("snapshot_completed").wait(SnapshotIds=[snapshot], WaiterConfig={"Delay": 0.05})
+        client.get_waiter("snapshot_completed").wait(SnapshotIds=[snapshot], WaiterConfig=WAITING)
         client.delete_volume(VolumeId=volume)
         return str(
             client.register_image(

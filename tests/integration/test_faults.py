@@ -25,7 +25,7 @@ def test_a_busy_account_that_loses_answers_gets_one_image(
         Fault("consistent-late", settings={"consistency_seconds": 2}),
         Fault("metadata-once", fault("InstanceMetadata", code="ServiceUnavailable")),
     ]
-    play(every, project, cloud, lab, source_ami)
+    play(every, project, cloud, lab, source_ami, patience={})
 
 
 def test_a_snapshot_that_fails_on_its_way_is_reported_and_removed(
@@ -33,4 +33,4 @@ def test_a_snapshot_that_fails_on_its_way_is_reported_and_removed(
 ) -> None:
     (broken,) = [one for one in fatal() if one.name == "snapshot-fails-at-80"]
     throttled = Fault("throttled", fault("*", code="RequestLimitExceeded", rate=0.15, seed=SEED, times=0))
-    play([broken, throttled], project, cloud, lab, source_ami)
+    play([broken, throttled], project, cloud, lab, source_ami, patience={})
