@@ -95,12 +95,13 @@ class ActionModule(ActionBase):
         return result
 
     def _access(self, task_vars: dict[str, t.Any] | None) -> dict[str, t.Any]:
-        """How the API is called: the variable of the role that sweeps, with its value."""
-        for variable, sweeps in SWEEP_ACCESS.items():
-            access = plain(self._templar.template((task_vars or {}).get(variable)) or {})
-            if access:
-                return {sweeps: access}
-        return {}
+        """How APIs are called: the variables of the role that sweeps, with their values."""
+        variables = task_vars or {}
+        given = {
+            sweeps: plain(self._templar.template(variables.get(variable)) or {})
+            for variable, sweeps in SWEEP_ACCESS.items()
+        }
+        return {sweeps: access for sweeps, access in given.items() if access}
 
     def _settings(self, owner: Owner) -> Settings:
         run = owner.pid

@@ -81,7 +81,7 @@ class Build:
         places: what the role C(sweep) takes as its variables, without C(sweep_).
         timeout: how many seconds its cleanup may take.
         report: the path of a JSON file that says what was removed; empty for none.
-        access: the variable of the role that sweeps which says how the API is called, and may hold secrets.
+        access: the variables of the role that sweeps which say how APIs are called, and may hold secrets.
     """
 
     build_id: str
