@@ -20,9 +20,9 @@ KMS_KEY = re.compile(
     r"(arn:aws[a-z-]*:kms:[a-z0-9-]*:[0-9]{12}:)?"
     r"(key/)?((mrk-)?[a-f0-9-]{8,}|alias/[A-Za-z0-9:/_-]+)\Z"
 )
-REGION = re.compile(r"[a-z]{2}(-[a-z]+)+-[0-9]+\Z")
+REGION = re.compile(r"[a-z]{2,}(-[a-z]+)+-[0-9]+\Z")
 # A region's name, then a letter, or a local zone's own words and a letter: eu-west-1a, us-west-2-lax-1a.
-ZONE = re.compile(r"([a-z]{2}(?:-[a-z]+)+-[0-9]+)(?:[a-z]|-[a-z0-9]+-[0-9]+[a-z])\Z")
+ZONE = re.compile(r"([a-z]{2,}(?:-[a-z]+)+-[0-9]+)(?:[a-z]|-[a-z0-9]+-[0-9]+[a-z])\Z")
 
 # EC2 takes the time of a copy in steps, and up to 48 hours.
 COPY_STEP_MINUTES = 15

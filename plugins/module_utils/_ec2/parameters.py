@@ -58,6 +58,7 @@ class Publish:
         self.request = request
         self.former = former
         self.image_id = request.images[api.region]
+        self.is_put = False
 
     def describe(self) -> str:
         """See Operation.describe."""
@@ -66,6 +67,7 @@ class Publish:
     def execute(self) -> None:
         """See Operation.execute."""
         _put(self.api, self.request.name, self.image_id, self.request.description)
+        self.is_put = True
         _await_value(self.api, self.request.name, self.image_id)
 
     def take_back(self) -> None:
@@ -147,9 +149,8 @@ def apply_parameter(changes: t.Sequence[Publish]) -> None:
         try:
             change.execute()
         except BuildError as exc:
-            # The one that failed was not set; but where it timed out, nobody knows.
-            undone = done if isinstance(exc, WaitTimeout) else done[:-1]
-            exc.message += _taken_back(undone)
+            # Whether the last one has come to be is not known when it could not be read.
+            exc.message += _taken_back([one for one in done if one.is_put])
             raise
 
 

@@ -54,13 +54,18 @@ def source_session(access: Access, settings: t.Mapping[str, t.Any]) -> t.Any:
     path = access.shared_credentials_file
     if path and not os.path.isfile(path):
         raise Refused("There is no shared_credentials_file %s on this host." % path)
-    session = botocore_session.Session(profile=settings.get("profile_name"))
-    if path:
-        session.set_config_variable("credentials_file", path)
+    session = _session(access, settings.get("profile_name"))
     if settings.get("aws_access_key_id"):
         session.set_credentials(
             settings["aws_access_key_id"], settings["aws_secret_access_key"], settings.get("aws_session_token")
         )
+    return session
+
+
+def _session(access: Access, profile: t.Optional[str]) -> t.Any:
+    session = botocore_session.Session(profile=profile)
+    if access.shared_credentials_file:
+        session.set_config_variable("credentials_file", access.shared_credentials_file)
     return session
 
 
@@ -84,7 +89,8 @@ def assumed_session(access: Access, source: t.Any, *, region: str, verify: t.Any
     assumed = botocore_credentials.DeferredRefreshableCredentials(fetcher.fetch_credentials, "assume-role")
     _load(lambda: assumed, "Cannot assume the role %s" % role.role_arn)
     ready: t.Any = _Ready(assumed)
-    session = botocore_session.Session()
+    # With the same profile, which AWS_PROFILE may name, and which may be in the access's file only.
+    session = _session(access, source.profile)
     session.register_component("credential_provider", botocore_credentials.CredentialResolver([ready]))
     return session
 

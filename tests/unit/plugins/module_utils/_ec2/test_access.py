@@ -130,6 +130,17 @@ def test_a_role_is_assumed_with_all_that_is_given(monkeypatch: pytest.MonkeyPatc
     assert api.client.meta.config.retries["total_max_attempts"] == 5
 
 
+def test_a_role_with_a_profile_that_the_environment_names_and_only_the_file_has(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "mine").write_text("[ci]\naws_access_key_id = AKIACI\naws_secret_access_key = x\n")
+    monkeypatch.setenv("AWS_PROFILE", "ci")
+    access = {"shared_credentials_file": "~/mine", "assume_role": {"role_arn": ROLE}}
+    api = connect(t.cast(t.Any, Module(access, access_key=None, secret_key=None, profile="ci")))
+    monkeypatch.delenv("AWS_PROFILE")  # the test's own client has no such file
+    assert caller(api).startswith("arn:aws:sts::123456789012:assumed-role/builder/")
+
+
 def test_a_role_that_cannot_be_assumed_is_one_clear_error(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("botocore.client.BaseClient._make_api_call", denied)
     with pytest.raises(Refused, match="Cannot assume the role .*role/builder: User x is not authorized \\(AccessDeni"):

@@ -16,7 +16,7 @@ GOOD: dict[str, t.Any] = {
     "name": "web",
     "image_id": "ami-0123456789abcdef0",
     "source_region": "eu-west-1",
-    "regions": ("eu-west-1", "us-gov-east-1"),
+    "regions": ("eu-west-1", "us-gov-east-1", "eusc-de-east-1"),
     "region_kms_key_ids": {"us-gov-east-1": "alias/images"},
     "fast_restore_zones": ["eu-west-1a"],
     "copy_duration_minutes": 30,
@@ -50,6 +50,7 @@ def test_mistakes_are_explained(values: dict[str, t.Any], problem: str) -> None:
 def test_a_zone_says_its_region() -> None:
     assert region_of_zone("eu-west-1a") == "eu-west-1"
     assert region_of_zone("us-west-2-lax-1a") == "us-west-2"
+    assert region_of_zone("eusc-de-east-1a") == "eusc-de-east-1"
     assert region_of_zone("eu-west-1") is None
 
 
