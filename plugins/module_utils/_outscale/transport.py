@@ -78,6 +78,9 @@ class SdkTransport:
                 raise Lost(str(exc)) from exc
             return Answer(exc.response.status_code, _json_of(exc.response))
         except requests.exceptions.SSLError as exc:
+            # Somebody on the way has hung up, which says nothing of certificates.
+            if "EOF occurred" in str(exc):
+                raise Lost(_reason(exc)) from exc
             raise Refused(
                 "The certificate of %s is not accepted: %s" % (self.settings.endpoint_url, exc),
                 hint="Have its authority in REQUESTS_CA_BUNDLE, or give validate_certs: false.",

@@ -107,6 +107,21 @@ def test_an_answer_that_does_not_come_is_no_answer(url: str) -> None:
         transport(url).send("CreateImage", {})
 
 
+def test_who_hangs_up_while_a_connection_is_made_has_refused_no_certificate() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def hang_up() -> None:
+            connection, _address = server.accept()
+            with connection:
+                connection.recv(65536)
+
+        thread = threading.Thread(target=hang_up)
+        thread.start()
+        with pytest.raises(Lost):
+            transport(f"https://127.0.0.1:{server.getsockname()[1]}/api/v1", validate_certs=True).send("ReadVms", {})
+        thread.join()
+
+
 def test_what_is_no_api_is_said(url: str) -> None:
     Handler.answer = (200, b"<html>")
     with pytest.raises(BuildError, match="is not Outscale's API"):
