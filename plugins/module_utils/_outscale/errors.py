@@ -26,6 +26,8 @@ from ansible_collections.bakehouse.images.plugins.module_utils._errors import (
 # https://docs.outscale.com/en/userguide/API-Throttling.html: the whole platform's limit, an account's, an action's.
 THROTTLED = frozenset(["6", "24", "25"])
 THROTTLED_STATUS = 429
+# An access key that Outscale does not know.
+UNKNOWN_KEY = "4120"
 # A token that came with other parameters before.
 OTHER_PARAMETERS = "4091"
 
@@ -71,7 +73,7 @@ def translate(action: str, status: int, body: t.Any, doing: str) -> BuildError:
         said = "it answered with status %d and no reason" % status
     facts: t.Dict[str, t.Any] = {"error_code": code, "error_type": kind, "operation": action}
     message = "Cannot %s: %s." % (doing, said)
-    if status == 401 or (kind == "AccessDenied" and status != 403):
+    if status == 401 or code == UNKNOWN_KEY or (kind == "AccessDenied" and status != 403):
         return _refused_keys(message, action, **facts)
     if status == 403 or kind == "AccessDenied":
         hint = "The keys in use may not do %s: an EIM policy has to allow api:%s." % (action, action)

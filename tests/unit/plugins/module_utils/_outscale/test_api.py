@@ -83,6 +83,7 @@ def test_pages_are_put_together(world: World) -> None:
     ("status", "code", "kind", "error", "said"),
     [
         (401, "1", "AccessDenied", Refused, "does not accept the access key"),
+        (400, "4120", "InvalidParameterValue", Refused, "does not accept the access key"),
         (403, "4", "AccessDenied", Refused, "an EIM policy has to allow api:CreateVolume"),
         (400, "10018", "TooManyResources (QuotaExceded)", Refused, "Have this quota raised"),
         (400, "5064", "InvalidResource", NotFound, "Cannot do it"),
