@@ -15,11 +15,12 @@ from pathlib import Path
 import pytest
 from ansible_collections.bakehouse.images.plugins.module_utils._disk.devices import is_busy
 from ansible_collections.bakehouse.images.plugins.module_utils._errors import BuildError, CommandFailed
-from ansible_collections.bakehouse.images.plugins.module_utils._sandbox import custom_mount, leftovers
+from ansible_collections.bakehouse.images.plugins.module_utils._sandbox import custom_mount, leftovers, state
 from ansible_collections.bakehouse.images.plugins.module_utils._sandbox.mounts import mounts_below
 
 from tests.integration.disks import Disk, mounted
 from tests.integration.sandbox.sandboxes import Host, nothing_is_left, said
+from tests.waiting import eventually
 
 # Notes its words, and mounts the image's root, given as the last but one, at the last.
 MOUNT = """#!/bin/sh
@@ -110,6 +111,7 @@ def test_one_that_does_not_let_go_is_said_and_can_be_tried_again(
 def test_what_a_killed_opening_has_mounted_is_found_and_removed(host: Host, ext4_disk: Disk) -> None:
     record = host.open("first", device=ext4_disk.path, mount_command="mount")
     os.kill(record.pid, signal.SIGKILL)
+    eventually(lambda: not state.is_alive(record))
     assert host.close("first").problems == ()
     assert is_clean(host)
 
