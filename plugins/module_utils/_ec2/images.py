@@ -168,10 +168,14 @@ def describe_image(api: Ec2Api, image_id: str, *, new: bool = False) -> Image:
     return t.cast("Image", api.retry_missing(look, new=new))
 
 
-def image_named(api: Ec2Api, name: str) -> t.Optional[Image]:
-    """The account's own image of this name; EC2 allows one in a region."""
+def image_named(api: Ec2Api, name: str, *, without: t.Optional[str] = None) -> t.Optional[Image]:
+    """The account's own image of this name; EC2 allows one in a region.
+
+    Args:
+        without: the id of one that does not count.
+    """
     images = find_images(api, {"name": name}, doing="find images of the name %s" % name)
-    return images[0] if images else None
+    return next((image for image in images if image.image_id != without), None)
 
 
 def await_image(api: Ec2Api, image_id: str, waiting: Waiting, *, new: bool) -> Image:

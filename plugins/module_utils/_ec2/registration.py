@@ -43,11 +43,14 @@ NAME_RELEASE_SECONDS = 120.0
 LISTED_SECONDS = 60.0
 
 
-def register(api: Ec2Api, registration: Registration, *, release_seconds: float = 0) -> str:
+def register(
+    api: Ec2Api, registration: Registration, *, release_seconds: float = 0, gone: t.Optional[str] = None
+) -> str:
     """Register an image and return its id. Where an answer was lost, the image has the name already.
 
     Args:
         release_seconds: how long to try again while the name is taken by an image just deregistered.
+        gone: that image, which may be listed for a while; it never counts as the one that is registered.
     """
     doing = "register the image %s" % registration.name
     last: t.List[Conflict] = []
@@ -58,7 +61,7 @@ def register(api: Ec2Api, registration: Registration, *, release_seconds: float 
         except Conflict as exc:
             if error_code(exc) != "InvalidAMIName.Duplicate":
                 raise
-            existing = image_named(api, registration.name)
+            existing = image_named(api, registration.name, without=gone)
             if existing and existing.tags.get(BUILD_ID_TAG) == registration.tags.get(BUILD_ID_TAG, ""):
                 return str(existing.image_id)
             if existing and not release_seconds:
@@ -169,7 +172,10 @@ class ReplaceImage:
     def _register(self, restoration: Registration) -> None:
         try:
             self.target.image_id = register(
-                self.api, self.registration, release_seconds=min(NAME_RELEASE_SECONDS, self.api.new_id_seconds)
+                self.api,
+                self.registration,
+                release_seconds=min(NAME_RELEASE_SECONDS, self.api.new_id_seconds),
+                gone=self.old.image_id,
             )
         except BuildError as exc:
             raise self._restored(restoration, exc) from exc
@@ -179,7 +185,7 @@ class ReplaceImage:
             cause, self.old.image_id,
         )  # fmt: skip
         try:
-            restored = register(self.api, restoration)
+            restored = register(self.api, restoration, gone=self.old.image_id)
         except BuildError as exc:
             return BuildError(
                 "%s and could not be registered again: %s Its snapshots %s are kept."
