@@ -319,7 +319,7 @@ def call(name: str, library: Library, given: t.Sequence[t.Any]) -> t.Any:
         raise Failure(f"it does not take {len(given)} arguments") from exc
     try:
         return function(library, *given)
-    except (ValueError, AttributeError, TypeError, KeyError, OverflowError) as exc:
+    except (ValueError, AttributeError, TypeError, LookupError, ArithmeticError) as exc:
         raise Failure(f"it cannot be given these arguments ({exc})") from exc
 
 

@@ -237,6 +237,8 @@ def test_every_function_is_in_the_documentation() -> None:
         ("cidrsubnet(\"10.0.0.0/24\", 1, 2)", "cidrsubnet: 10.0.0.0/24 has no part 2 of /25"),
         ("cidrsubnets(\"10.0.0.0/24\", 1, 1, 1)", "cidrsubnets: 10.0.0.0/24 has no room for the part of /25"),
         ("cidrnetmask(\"fd00::/8\")", "cidrnetmask: netmasks are of IPv4"),
+        ("log(8, 1)", "log: it cannot be given these arguments"),
+        ('textdecodebase64("YQ==", "none")', "textdecodebase64: it cannot be given these arguments"),
         ('"a" ? 1 : 2', "this must be true or false, and is the text 'a'"),
         ('"${null} x"', "a text cannot hold null"),
         ('"${a.list} x"', "this must be a text, and is a list"),
