@@ -20,7 +20,11 @@ from ansible_collections.bakehouse.images.plugins.module_utils._ec2.images impor
     describe_image,
     find_images,
 )
-from ansible_collections.bakehouse.images.plugins.module_utils._ec2.leftovers import is_left_over, used_snapshots
+from ansible_collections.bakehouse.images.plugins.module_utils._ec2.leftovers import (
+    is_left_over,
+    snapshots_of_copies,
+    used_snapshots,
+)
 from ansible_collections.bakehouse.images.plugins.module_utils._ec2.snapshots import (
     RELEASE_SECONDS,
     DeleteSnapshot,
@@ -174,8 +178,9 @@ def plan_removal(api: Ec2Api, request: RemovalRequest) -> t.List[Removal]:
     for kept in _kept_snapshots(api, images.pop(str(request.keep_image_id), None), request.keep_image_id):
         snapshots.pop(kept, None)
     if request.keep_images:
+        copying = snapshots_of_copies(snapshots.values(), [one for one in images.values() if not is_left_over(one)])
         images = {key: image for key, image in images.items() if is_left_over(image)}
-        used = used_snapshots(api, list(snapshots), without=list(images))
+        used = used_snapshots(api, list(snapshots), without=list(images)) | copying
         snapshots = {key: snapshot for key, snapshot in snapshots.items() if key not in used}
     removals = [Removal("image", key, DeregisterImage(api, image)) for key, image in images.items()]
     removals += [

@@ -10,6 +10,7 @@
 from __future__ import annotations
 
 import datetime
+import re
 import typing as t
 
 from ansible_collections.bakehouse.images.plugins.module_utils._ec2.api import Ec2Api
@@ -21,6 +22,8 @@ from ansible_collections.bakehouse.images.plugins.module_utils._tags import BUIL
 
 # EC2 takes at most so many values of a filter.
 VALUES_AT_ONCE = 200
+
+_COPY = re.compile(r"\bDestinationAmi (ami-[0-9a-f]+)\b")
 
 
 def find_leftovers(api: Ec2Api, build_ids: t.Sequence[str] = ()) -> t.List[Leftover]:
@@ -42,6 +45,7 @@ def find_leftovers(api: Ec2Api, build_ids: t.Sequence[str] = ()) -> t.List[Lefto
     used = used_snapshots(
         api, [str(one.snapshot_id) for one in snapshots], staying, without=[str(one.image_id) for one in left]
     )
+    used |= snapshots_of_copies(snapshots, staying)
     found = [_volume(one) for one in volumes]
     found += [_snapshot(one) for one in snapshots if one.snapshot_id not in used]
     return found + [_image(one) for one in left]
@@ -68,6 +72,16 @@ def used_snapshots(
         counting = [one for one in users if one.state not in FAILED_STATES and one.image_id not in without]
         used |= {one for image in counting for one in image.snapshot_ids}
     return used
+
+
+def snapshots_of_copies(snapshots: t.Iterable[Snapshot], images: t.Iterable[Image]) -> t.Set[str]:
+    """Which of these snapshots are made for copies that are under way.
+
+    EC2 lists a pending image's snapshots late; their description names the image from the start.
+    """
+    pending = {one.image_id for one in images if one.state == "pending"}
+    named = ((one.snapshot_id, _COPY.search(one.description or "")) for one in snapshots)
+    return {str(snapshot_id) for snapshot_id, found in named if found and found.group(1) in pending}
 
 
 def _volume(volume: Volume) -> Leftover:
@@ -113,4 +127,4 @@ def age_seconds(moment: t.Optional[str], now: t.Optional[datetime.datetime] = No
     return max(0.0, passed.total_seconds())
 
 
-__all__ = ("age_seconds", "find_leftovers", "is_left_over", "used_snapshots")
+__all__ = ("age_seconds", "find_leftovers", "is_left_over", "snapshots_of_copies", "used_snapshots")
