@@ -245,8 +245,9 @@ def test_an_image_counts_when_it_has_booted_as_it_should(forest: Forest) -> None
     recorded = json.loads((forest.images / "manifest.json").read_text())["images"]
     assert "\nforest login:\nweb: 1 broken" in recorded["base.img"]["reason"]
 
+    del forest.config[1:]
     forest.talk("forest login: \r\nweb: all well\r\n")
-    assert [line.split(" in ")[0] for line in forest.build().values()] == ["built", "built"]
+    assert [line.split(" in ")[0] for line in forest.build().values()] == ["built"]
 
     forest.settings["boot"] = {**forest.settings["boot"], "expect": ["^web: better than ever"], "fail_on": ["all well"]}
     before = forest.images.joinpath("base.img").stat().st_ino
