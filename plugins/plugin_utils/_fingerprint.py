@@ -72,10 +72,17 @@ NOT_CONTENT = frozenset(
 
 LENGTH = 32
 
+# Molecule skips one tag more when it looks whether a second run changes anything
+# (https://ansible.readthedocs.io/projects/molecule/configuration/).
+MOLECULE_TAGS = ("molecule-notest", "notest", "molecule-idempotence-notest")
+
 
 def chosen_tags(variables: t.Mapping[str, t.Any]) -> dict[str, list[str]]:
     """What the command line says of tags, if anything: with steps left out, it is another image."""
-    run, skip = (sorted(variables.get(name) or ()) for name in ("ansible_run_tags", "ansible_skip_tags"))
+    run, skip = (
+        sorted(tag for tag in variables.get(name) or () if tag not in MOLECULE_TAGS)
+        for name in ("ansible_run_tags", "ansible_skip_tags")
+    )
     return {**({"--tags": run} if run not in ([], ["all"]) else {}), **({"--skip-tags": skip} if skip else {})}
 
 

@@ -61,6 +61,7 @@ def test_how_and_where_to_build_does_not_count(name: str) -> None:
         ({"ansible_run_tags": ("all",), "ansible_skip_tags": ()}, {}),
         ({"ansible_run_tags": ["web", "db"], "ansible_skip_tags": []}, {"--tags": ["db", "web"]}),
         ({"ansible_run_tags": ["all"], "ansible_skip_tags": ["slow"]}, {"--skip-tags": ["slow"]}),
+        ({"ansible_skip_tags": ["molecule-notest", "notest", "molecule-idempotence-notest"]}, {}),
     ],
 )
 def test_tags_that_leave_out_steps_count(variables: dict[str, t.Any], counted: dict[str, t.Any]) -> None:
