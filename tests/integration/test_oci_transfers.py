@@ -40,6 +40,8 @@ def test_a_long_transfer_says_how_far_it_has_come(
         given = {
             "image": name.replace(registry.address, held.address),
             "folder": str(there),
+            # What tasks leave in a user's home is what other tests look for.
+            "ansible_remote_tmp": f"{there}-tmp",
             # A Python that every user of this machine can start.
             "ansible_python_interpreter": ssh_host.variables["ansible_python_interpreter"],
         }
