@@ -155,7 +155,7 @@ torture: setup-test ## as root: kill builds at every step and at random, let eve
 forest: setup-test ## as root: build and boot the images of examples/forest-large, and compare each file; half an hour
 	@$(IN_VENV) unshare --mount --propagation private python -m pytest -v --durations 12 tests/long
 
-# Not part of "make test": it takes a quarter of an hour, and needs Packer.
+# Not part of "make test": it takes some minutes, and needs Packer.
 .PHONY: compare-packer
 compare-packer: setup-test ## as root: build the same templates with Packer, and compare the images
 	@tools/packages requirements/debian-packer.txt
