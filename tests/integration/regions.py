@@ -12,6 +12,7 @@ import typing as t
 from collections.abc import Iterator
 
 import pytest
+from ansible_collections.bakehouse.images.plugins.module_utils._cloud.waiting import Waiting
 from ansible_collections.bakehouse.images.plugins.module_utils._ec2 import builds
 from ansible_collections.bakehouse.images.plugins.module_utils._ec2.api import Ec2Api
 from ansible_collections.bakehouse.images.plugins.module_utils._ec2.distribution_requests import DistributionRequest
@@ -20,7 +21,6 @@ from ansible_collections.bakehouse.images.plugins.module_utils._ec2.distribution
     apply_distribution,
     plan_distribution,
 )
-from ansible_collections.bakehouse.images.plugins.module_utils._ec2.waiting import Waiting
 
 from tests.integration.project import WAITING
 from tests.lab_fixture import RunningLab

@@ -11,6 +11,7 @@ import typing as t
 from collections.abc import Iterator
 
 import pytest
+from ansible_collections.bakehouse.images.plugins.module_utils._cloud.waiting import Waiting
 from ansible_collections.bakehouse.images.plugins.module_utils._ec2 import (
     builds,
     image_plans,
@@ -24,7 +25,6 @@ from ansible_collections.bakehouse.images.plugins.module_utils._ec2.image_defini
 from ansible_collections.bakehouse.images.plugins.module_utils._ec2.image_removal import plan_absent
 from ansible_collections.bakehouse.images.plugins.module_utils._ec2.image_requests import ImageRequest
 from ansible_collections.bakehouse.images.plugins.module_utils._ec2.images import Image
-from ansible_collections.bakehouse.images.plugins.module_utils._ec2.waiting import Waiting
 from ansible_collections.bakehouse.images.plugins.module_utils._errors import (
     BuildError,
     Conflict,

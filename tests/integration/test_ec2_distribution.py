@@ -11,11 +11,11 @@ from dataclasses import replace
 import boto3
 import botocore.config
 import pytest
+from ansible_collections.bakehouse.images.plugins.module_utils._cloud.waiting import Waiting
 from ansible_collections.bakehouse.images.plugins.module_utils._ec2 import builds
 from ansible_collections.bakehouse.images.plugins.module_utils._ec2.api import Ec2Api
 from ansible_collections.bakehouse.images.plugins.module_utils._ec2.image_attributes import Attributes
 from ansible_collections.bakehouse.images.plugins.module_utils._ec2.leftovers import find_leftovers
-from ansible_collections.bakehouse.images.plugins.module_utils._ec2.waiting import Waiting
 from ansible_collections.bakehouse.images.plugins.module_utils._errors import (
     BuildError,
     Conflict,

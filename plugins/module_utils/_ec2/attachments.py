@@ -13,6 +13,7 @@ import re
 import typing as t
 from dataclasses import dataclass, field
 
+from ansible_collections.bakehouse.images.plugins.module_utils._cloud.waiting import Waiting
 from ansible_collections.bakehouse.images.plugins.module_utils._ec2.api import Ec2Api, error_code, filter_list
 from ansible_collections.bakehouse.images.plugins.module_utils._ec2.volumes import (
     Attachment,
@@ -21,7 +22,6 @@ from ansible_collections.bakehouse.images.plugins.module_utils._ec2.volumes impo
     describe_volume,
     detach,
 )
-from ansible_collections.bakehouse.images.plugins.module_utils._ec2.waiting import Waiting
 from ansible_collections.bakehouse.images.plugins.module_utils._errors import (
     BuildError,
     Busy,

@@ -13,6 +13,7 @@ import contextlib
 import typing as t
 from dataclasses import dataclass, field
 
+from ansible_collections.bakehouse.images.plugins.module_utils._cloud.waiting import Waiting
 from ansible_collections.bakehouse.images.plugins.module_utils._ec2.api import Ec2Api
 from ansible_collections.bakehouse.images.plugins.module_utils._ec2.image_removal import DeregisterImage
 from ansible_collections.bakehouse.images.plugins.module_utils._ec2.images import (
@@ -36,7 +37,6 @@ from ansible_collections.bakehouse.images.plugins.module_utils._ec2.volumes impo
     Volume,
     list_volumes,
 )
-from ansible_collections.bakehouse.images.plugins.module_utils._ec2.waiting import Waiting
 from ansible_collections.bakehouse.images.plugins.module_utils._errors import BuildError, Invalid, WaitTimeout
 from ansible_collections.bakehouse.images.plugins.module_utils._plan import Operation
 from ansible_collections.bakehouse.images.plugins.module_utils._tags import (

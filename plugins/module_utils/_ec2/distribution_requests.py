@@ -12,6 +12,7 @@ from __future__ import annotations
 import typing as t
 from dataclasses import dataclass, field
 
+from ansible_collections.bakehouse.images.plugins.module_utils._cloud.waiting import Waiting
 from ansible_collections.bakehouse.images.plugins.module_utils._ec2.copies import CopyRequest
 from ansible_collections.bakehouse.images.plugins.module_utils._ec2.distribution_rules import (
     duration_problems,
@@ -23,7 +24,6 @@ from ansible_collections.bakehouse.images.plugins.module_utils._ec2.distribution
 from ansible_collections.bakehouse.images.plugins.module_utils._ec2.image_attributes import Attributes
 from ansible_collections.bakehouse.images.plugins.module_utils._ec2.image_definitions import name_problems
 from ansible_collections.bakehouse.images.plugins.module_utils._ec2.images import Image
-from ansible_collections.bakehouse.images.plugins.module_utils._ec2.waiting import Waiting
 from ansible_collections.bakehouse.images.plugins.module_utils._tags import (
     BUILD_ID_TAG,
     EXPIRES_TAG,

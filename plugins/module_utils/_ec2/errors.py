@@ -14,6 +14,7 @@ import json
 import re
 import typing as t
 
+from ansible_collections.bakehouse.images.plugins.module_utils._cloud.errors import OutcomeUnknown, error_code
 from ansible_collections.bakehouse.images.plugins.module_utils._errors import (
     BuildError,
     Busy,
@@ -60,15 +61,6 @@ _BUSY = {
 _PERMISSION = re.compile(r"not authorized to perform: ([\w-]+:\w+)")
 _PRINCIPAL = re.compile(r"User: (\S+) is not authorized")
 _ENCODED = re.compile(r"\s*Encoded authorization failure message:\s*(.*)", re.DOTALL)
-
-
-class OutcomeUnknown(BuildError):
-    """A call without a client token failed in a way that leaves open whether it was carried out."""
-
-
-def error_code(error: BaseException) -> str:
-    """EC2's code of a translated error, such as C(VolumeInUse); empty when there is none."""
-    return str(error.facts.get("error_code", "")) if isinstance(error, BuildError) else ""
 
 
 def encoded_message(exc: t.Any) -> t.Optional[str]:

@@ -12,10 +12,10 @@ from __future__ import annotations
 import typing as t
 from dataclasses import dataclass, field
 
+from ansible_collections.bakehouse.images.plugins.module_utils._cloud.waiting import Waiting
 from ansible_collections.bakehouse.images.plugins.module_utils._ec2.image_attributes import Attributes
 from ansible_collections.bakehouse.images.plugins.module_utils._ec2.image_definitions import Definition
 from ansible_collections.bakehouse.images.plugins.module_utils._ec2.images import FAILED_STATES, Image
-from ansible_collections.bakehouse.images.plugins.module_utils._ec2.waiting import Waiting
 from ansible_collections.bakehouse.images.plugins.module_utils._errors import Conflict
 from ansible_collections.bakehouse.images.plugins.module_utils._tags import (
     BUILD_ID_TAG,

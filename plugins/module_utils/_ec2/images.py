@@ -12,9 +12,9 @@ from __future__ import annotations
 import typing as t
 from dataclasses import dataclass, field
 
+from ansible_collections.bakehouse.images.plugins.module_utils._cloud.waiting import Waiting
 from ansible_collections.bakehouse.images.plugins.module_utils._ec2.api import Ec2Api, filter_list, tags_of
 from ansible_collections.bakehouse.images.plugins.module_utils._ec2.block_devices import BlockDevice
-from ansible_collections.bakehouse.images.plugins.module_utils._ec2.waiting import Waiting
 from ansible_collections.bakehouse.images.plugins.module_utils._errors import (
     BuildError,
     Conflict,

@@ -12,6 +12,7 @@ from __future__ import annotations
 import typing as t
 from dataclasses import replace
 
+from ansible_collections.bakehouse.images.plugins.module_utils._cloud.waiting import Waiting
 from ansible_collections.bakehouse.images.plugins.module_utils._ec2.api import Ec2Api, error_code
 from ansible_collections.bakehouse.images.plugins.module_utils._ec2.image_attributes import ImageTarget
 from ansible_collections.bakehouse.images.plugins.module_utils._ec2.image_definitions import Registration
@@ -27,7 +28,6 @@ from ansible_collections.bakehouse.images.plugins.module_utils._ec2.images impor
     image_named,
     read_uefi_data,
 )
-from ansible_collections.bakehouse.images.plugins.module_utils._ec2.waiting import Waiting
 from ansible_collections.bakehouse.images.plugins.module_utils._errors import (
     BuildError,
     Conflict,

@@ -12,6 +12,7 @@ from __future__ import annotations
 import typing as t
 from dataclasses import dataclass, field
 
+from ansible_collections.bakehouse.images.plugins.module_utils._cloud.waiting import Waiting
 from ansible_collections.bakehouse.images.plugins.module_utils._ec2.api import (
     Ec2Api,
     OutcomeUnknown,
@@ -26,7 +27,6 @@ from ansible_collections.bakehouse.images.plugins.module_utils._ec2.snapshots im
     list_snapshots,
 )
 from ansible_collections.bakehouse.images.plugins.module_utils._ec2.tagging import check_ownership, plan_tags
-from ansible_collections.bakehouse.images.plugins.module_utils._ec2.waiting import Waiting
 from ansible_collections.bakehouse.images.plugins.module_utils._errors import BuildError, Invalid, NotFound
 from ansible_collections.bakehouse.images.plugins.module_utils._plan import Operation
 from ansible_collections.bakehouse.images.plugins.module_utils._tags import (

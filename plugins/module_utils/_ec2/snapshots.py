@@ -13,6 +13,7 @@ import datetime
 import typing as t
 from dataclasses import dataclass, field
 
+from ansible_collections.bakehouse.images.plugins.module_utils._cloud.waiting import Waiting
 from ansible_collections.bakehouse.images.plugins.module_utils._ec2.api import (
     Ec2Api,
     error_code,
@@ -20,7 +21,6 @@ from ansible_collections.bakehouse.images.plugins.module_utils._ec2.api import (
     tags_of,
     timestamp,
 )
-from ansible_collections.bakehouse.images.plugins.module_utils._ec2.waiting import Waiting
 from ansible_collections.bakehouse.images.plugins.module_utils._errors import Busy, Conflict, NotFound, WaitTimeout
 from ansible_collections.bakehouse.images.plugins.module_utils._wait import poll
 

@@ -15,6 +15,7 @@ import hashlib
 import typing as t
 from dataclasses import dataclass, field
 
+from ansible_collections.bakehouse.images.plugins.module_utils._cloud.waiting import Waiting
 from ansible_collections.bakehouse.images.plugins.module_utils._ec2.api import (
     NEW_ID_SECONDS,
     Ec2Api,
@@ -30,7 +31,6 @@ from ansible_collections.bakehouse.images.plugins.module_utils._ec2.volumes impo
     detach,
     volumes_of_build,
 )
-from ansible_collections.bakehouse.images.plugins.module_utils._ec2.waiting import Waiting
 from ansible_collections.bakehouse.images.plugins.module_utils._errors import (
     BuildError,
     Conflict,

@@ -13,7 +13,7 @@ import contextlib
 import typing as t
 from dataclasses import dataclass, field
 
-from ansible_collections.bakehouse.images.plugins.module_utils._ec2.waiting import Waiting
+from ansible_collections.bakehouse.images.plugins.module_utils._cloud.waiting import Waiting
 from ansible_collections.bakehouse.images.plugins.module_utils._errors import BuildError, Invalid, WaitTimeout
 from ansible_collections.bakehouse.images.plugins.module_utils._outscale.api import OutscaleApi
 from ansible_collections.bakehouse.images.plugins.module_utils._outscale.copies import copy_name

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import typing as t
 
+from ansible_collections.bakehouse.images.plugins.module_utils._cloud.errors import OutcomeUnknown, error_code
 from ansible_collections.bakehouse.images.plugins.module_utils._errors import (
     BuildError,
     Busy,
@@ -41,15 +42,6 @@ _KINDS: t.Tuple[t.Tuple[str, t.Type[BuildError]], ...] = (
     ("InvalidState", Busy),
     ("ResourceConflict", Busy),
 )
-
-
-class OutcomeUnknown(BuildError):
-    """A call that must not be sent twice failed in a way that leaves open whether it was carried out."""
-
-
-def error_code(error: BaseException) -> str:
-    """The API's code of a translated error, such as C(5064); empty when there is none."""
-    return str(error.facts.get("error_code", "")) if isinstance(error, BuildError) else ""
 
 
 def first_error(body: t.Any) -> t.Dict[str, str]:

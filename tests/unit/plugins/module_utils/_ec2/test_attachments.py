@@ -9,6 +9,7 @@ from __future__ import annotations
 import typing as t
 
 import pytest
+from ansible_collections.bakehouse.images.plugins.module_utils._cloud.waiting import Waiting
 from ansible_collections.bakehouse.images.plugins.module_utils._ec2.attachments import (
     DEVICE_NAMES,
     AttachmentRequest,
@@ -19,7 +20,6 @@ from ansible_collections.bakehouse.images.plugins.module_utils._ec2.attachments 
     plan_present,
 )
 from ansible_collections.bakehouse.images.plugins.module_utils._ec2.volumes import Attachment
-from ansible_collections.bakehouse.images.plugins.module_utils._ec2.waiting import Waiting
 from ansible_collections.bakehouse.images.plugins.module_utils._errors import (
     Busy,
     Conflict,

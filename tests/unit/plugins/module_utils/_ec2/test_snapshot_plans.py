@@ -9,6 +9,7 @@ from __future__ import annotations
 import typing as t
 
 import pytest
+from ansible_collections.bakehouse.images.plugins.module_utils._cloud.waiting import Waiting
 from ansible_collections.bakehouse.images.plugins.module_utils._ec2.snapshot_plans import (
     SnapshotRequest,
     apply_present,
@@ -20,7 +21,6 @@ from ansible_collections.bakehouse.images.plugins.module_utils._ec2.snapshots im
     Snapshot,
     await_completed,
 )
-from ansible_collections.bakehouse.images.plugins.module_utils._ec2.waiting import Waiting
 from ansible_collections.bakehouse.images.plugins.module_utils._errors import (
     Busy,
     Conflict,

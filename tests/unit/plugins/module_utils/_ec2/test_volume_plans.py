@@ -10,6 +10,7 @@ import datetime
 import typing as t
 
 import pytest
+from ansible_collections.bakehouse.images.plugins.module_utils._cloud.waiting import Waiting
 from ansible_collections.bakehouse.images.plugins.module_utils._ec2.volume_plans import (
     VolumeRequest,
     apply_present,
@@ -18,7 +19,6 @@ from ansible_collections.bakehouse.images.plugins.module_utils._ec2.volume_plans
     plan_present,
 )
 from ansible_collections.bakehouse.images.plugins.module_utils._ec2.volumes import Volume, await_available
-from ansible_collections.bakehouse.images.plugins.module_utils._ec2.waiting import Waiting
 from ansible_collections.bakehouse.images.plugins.module_utils._errors import (
     Busy,
     Conflict,

@@ -10,7 +10,7 @@ import typing as t
 from pathlib import Path
 
 import pytest
-from ansible_collections.bakehouse.images.plugins.module_utils._ec2.waiting import Waiting
+from ansible_collections.bakehouse.images.plugins.module_utils._cloud.waiting import Waiting
 from ansible_collections.bakehouse.images.plugins.module_utils._outscale.api import OutscaleApi
 from ansible_collections.bakehouse.images.plugins.module_utils._outscale.transport import Answer, Lost
 

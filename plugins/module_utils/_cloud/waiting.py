@@ -6,14 +6,14 @@
 # in any release.
 
 
-"""Waiting for EC2, as a module's options ask for it."""
+"""Waiting for a cloud, as a module's options ask for it."""
 
 from __future__ import annotations
 
 import typing as t
 from dataclasses import dataclass
 
-from ansible_collections.bakehouse.images.plugins.module_utils._ec2.errors import error_code
+from ansible_collections.bakehouse.images.plugins.module_utils._cloud.errors import error_code
 from ansible_collections.bakehouse.images.plugins.module_utils._errors import Busy
 from ansible_collections.bakehouse.images.plugins.module_utils._wait import Clock, poll
 
