@@ -14,7 +14,7 @@ import typing as t
 from dataclasses import dataclass
 
 from ansible_collections.bakehouse.images.plugins.module_utils._cloud.errors import error_code
-from ansible_collections.bakehouse.images.plugins.module_utils._errors import Busy
+from ansible_collections.bakehouse.images.plugins.module_utils._errors import Busy, NotFound
 from ansible_collections.bakehouse.images.plugins.module_utils._wait import Clock, poll
 
 T = t.TypeVar("T")
@@ -76,4 +76,25 @@ class Waiting:
         )
 
 
-__all__ = ("Waiting",)
+def retry_missing(attempt: t.Callable[[], T], *, timeout_seconds: float, clock: t.Optional[Clock]) -> T:
+    """Call C(attempt) again while it raises NotFound, for as long as its id may not have arrived everywhere."""
+    last: t.List[NotFound] = []
+
+    def probe() -> t.Optional[t.Tuple[T]]:
+        try:
+            return (attempt(),)
+        except NotFound as exc:
+            last[:] = [exc]
+            return None
+
+    return poll(
+        probe,
+        timeout_seconds=timeout_seconds,
+        delay_seconds=1,
+        max_delay_seconds=MAX_DELAY_SECONDS,
+        on_timeout=lambda waited: last[0],
+        clock=clock,
+    )[0]
+
+
+__all__ = ("Waiting", "retry_missing")

@@ -25,6 +25,7 @@ from ansible_collections.amazon.aws.plugins.module_utils.tagging import (
     boto3_tag_specifications,
     compare_aws_tags,
 )
+from ansible_collections.bakehouse.images.plugins.module_utils._cloud.waiting import retry_missing
 from ansible_collections.bakehouse.images.plugins.module_utils._ec2 import sessions
 from ansible_collections.bakehouse.images.plugins.module_utils._ec2.access import ACCESS_SPEC, Access
 from ansible_collections.bakehouse.images.plugins.module_utils._ec2.errors import (
@@ -34,8 +35,8 @@ from ansible_collections.bakehouse.images.plugins.module_utils._ec2.errors impor
     translate_client_error,
     translate_transport_error,
 )
-from ansible_collections.bakehouse.images.plugins.module_utils._errors import BuildError, Invalid, NotFound, Refused
-from ansible_collections.bakehouse.images.plugins.module_utils._wait import Clock, SystemClock, poll
+from ansible_collections.bakehouse.images.plugins.module_utils._errors import BuildError, Invalid, Refused
+from ansible_collections.bakehouse.images.plugins.module_utils._wait import Clock, SystemClock
 
 with contextlib.suppress(ImportError):  # AnsibleAWSModule says what is missing before anything here is called
     import botocore.exceptions as botocore_errors
@@ -134,23 +135,8 @@ class Ec2Api:
             new: the id comes from a create call of this build, see C(NEW_ID_SECONDS); else it came
                 from a user and is either there or mistaken.
         """
-        last: t.List[NotFound] = []
-
-        def probe() -> t.Optional[t.Tuple[t.Any]]:
-            try:
-                return (attempt(),)
-            except NotFound as exc:
-                last[:] = [exc]
-                return None
-
-        return poll(
-            probe,
-            timeout_seconds=self.new_id_seconds if new else min(KNOWN_ID_SECONDS, self.new_id_seconds),
-            delay_seconds=1,
-            max_delay_seconds=15,
-            on_timeout=lambda waited: last[0],
-            clock=self.clock,
-        )[0]
+        seconds = self.new_id_seconds if new else min(KNOWN_ID_SECONDS, self.new_id_seconds)
+        return retry_missing(attempt, timeout_seconds=seconds, clock=self.clock)
 
 
 class AnsibleAWSModule(AmazonModule):  # type: ignore[misc]

@@ -18,6 +18,8 @@ import re
 import typing as t
 from dataclasses import dataclass, replace
 
+from ansible_collections.bakehouse.images.plugins.module_utils._cloud.mappings import problems_of_mappings
+
 
 class VolumeType(t.NamedTuple):
     """The limits of one EBS volume type. Sizes in GiB, throughput in MiB/s."""
@@ -227,21 +229,7 @@ def mapping_problems(devices: t.Sequence[BlockDevice], root_device_name: t.Optio
     Args:
         root_device_name: the mapping that gets the new snapshot.
     """
-    problems = []
-    names = [device.device_name for device in devices]
-    for index, device in enumerate(devices):
-        subject = device.device_name or "block_device_mappings, entry %d" % (index + 1)
-        if not device.device_name:
-            problems.append("%s: device_name is required." % subject)
-        elif names.index(device.device_name) != index:
-            problems.append("%s: mapped twice." % subject)
-        problems += _device_problems(device, subject, is_root=device.device_name == root_device_name)
-    if root_device_name and root_device_name not in names:
-        problems.append(
-            "root_device_name is %s, but there is a mapping only for %s; the new snapshot would be used nowhere."
-            % (root_device_name, ", ".join(names) or "no device")
-        )
-    return problems
+    return problems_of_mappings(devices, root_device_name, _device_problems)
 
 
 def _device_problems(device: BlockDevice, subject: str, *, is_root: bool) -> t.List[str]:

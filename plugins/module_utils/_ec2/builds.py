@@ -9,11 +9,17 @@
 
 from __future__ import annotations
 
-import contextlib
 import typing as t
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
-from ansible_collections.bakehouse.images.plugins.module_utils._cloud.waiting import Waiting
+from ansible_collections.bakehouse.images.plugins.module_utils._cloud.removals import (
+    KNOWN_SECONDS,
+    Known,
+    Removal,
+    RemovalRequest,
+    add_known,
+    remove,
+)
 from ansible_collections.bakehouse.images.plugins.module_utils._ec2.api import Ec2Api
 from ansible_collections.bakehouse.images.plugins.module_utils._ec2.image_removal import DeregisterImage
 from ansible_collections.bakehouse.images.plugins.module_utils._ec2.images import (
@@ -37,8 +43,7 @@ from ansible_collections.bakehouse.images.plugins.module_utils._ec2.volumes impo
     Volume,
     list_volumes,
 )
-from ansible_collections.bakehouse.images.plugins.module_utils._errors import BuildError, Invalid, WaitTimeout
-from ansible_collections.bakehouse.images.plugins.module_utils._plan import Operation
+from ansible_collections.bakehouse.images.plugins.module_utils._errors import Invalid
 from ansible_collections.bakehouse.images.plugins.module_utils._tags import (
     BUILD_ID_TAG,
     FINGERPRINT_TAG,
@@ -46,10 +51,6 @@ from ansible_collections.bakehouse.images.plugins.module_utils._tags import (
     IMAGE_TAG,
     build_id_problems,
 )
-from ansible_collections.bakehouse.images.plugins.module_utils._wait import poll
-
-# How long a resource whose id is known may take to appear in EC2's lists.
-KNOWN_SECONDS = 20.0
 
 Resource = t.Union[Image, Snapshot, Volume]
 
@@ -129,42 +130,6 @@ def find_build(api: Ec2Api, *, image_name: t.Optional[str] = None, build_id: t.O
     )
 
 
-@dataclass(frozen=True)
-class RemovalRequest:
-    """A build that shall leave nothing, but for one image.
-
-    The ids are what the caller knows to exist: EC2's lists may not show it yet. With C(keep_images), every image
-    stays that has not failed and is no mere intermediary, and with it its snapshots.
-    """
-
-    build_id: str
-    keep_image_id: t.Optional[str] = None
-    image_id: t.Optional[str] = None
-    snapshot_id: t.Optional[str] = None
-    volume_id: t.Optional[str] = None
-    keep_images: bool = False
-    waiting: Waiting = field(default_factory=Waiting)
-
-    @classmethod
-    def from_params(cls, params: t.Mapping[str, t.Any]) -> RemovalRequest:
-        """From a module's options."""
-        names = ("build_id", "keep_image_id", "image_id", "snapshot_id", "volume_id", "keep_images")
-        waiting = Waiting(True, params["wait_timeout"], params["wait_delay"])
-        return cls(waiting=waiting, **{name: params[name] for name in names})
-
-
-class Removal(t.NamedTuple):
-    """One thing to remove."""
-
-    kind: str
-    resource_id: str
-    operation: Operation
-
-    def to_ansible(self) -> t.Dict[str, str]:
-        """As modules return it."""
-        return {"type": self.kind, "id": self.resource_id}
-
-
 def plan_removal(api: Ec2Api, request: RemovalRequest) -> t.List[Removal]:
     """Plan to remove all that carries the build's tag: images, then snapshots, then volumes."""
     problems = build_id_problems(request.build_id)
@@ -200,24 +165,12 @@ def _add_known(
     volumes: t.Dict[str, Volume],
 ) -> None:
     """Add what the caller knows and EC2's lists do not show yet; never what carries another build's tag."""
-
-    def probe() -> t.Optional[bool]:
-        missing = [
-            _add_one(images, request.image_id, lambda known: find_images(api, {"image-id": known})),
-            _add_one(snapshots, request.snapshot_id, lambda known: list_snapshots(api, {"snapshot-id": known})),
-            _add_one(volumes, request.volume_id, lambda known: list_volumes(api, {"volume-id": known})),
-        ]
-        return None if any(missing) else True
-
-    # What does not appear by then was removed before.
-    with contextlib.suppress(WaitTimeout):
-        poll(
-            probe,
-            timeout_seconds=min(KNOWN_SECONDS, api.new_id_seconds),
-            delay_seconds=2,
-            on_timeout=lambda waited: WaitTimeout("Not everything that is known was found."),
-            clock=api.clock,
-        )
+    wanted = (
+        Known(images, request.image_id, lambda known: find_images(api, {"image-id": known})),
+        Known(snapshots, request.snapshot_id, lambda known: list_snapshots(api, {"snapshot-id": known})),
+        Known(volumes, request.volume_id, lambda known: list_volumes(api, {"volume-id": known})),
+    )
+    add_known(wanted, timeout_seconds=min(KNOWN_SECONDS, api.new_id_seconds), clock=api.clock)
     every: t.Tuple[t.Dict[str, t.Any], ...] = (images, snapshots, volumes)
     for found in every:
         for resource_id, resource in list(found.items()):
@@ -225,46 +178,10 @@ def _add_known(
                 del found[resource_id]
 
 
-def _add_one(
-    found: t.Dict[str, t.Any], known: t.Optional[str], search: t.Callable[[str], t.Sequence[Resource]]
-) -> bool:
-    """Whether a known resource is still missing."""
-    if known and known not in found:
-        for resource in search(known):
-            found[known] = resource
-    return bool(known) and known not in found
-
-
 def _kept_snapshots(api: Ec2Api, kept: t.Optional[Image], keep_image_id: t.Optional[str]) -> t.List[str]:
     if keep_image_id and kept is None:
         kept = describe_image(api, keep_image_id, new=True)
     return kept.snapshot_ids if kept else []
-
-
-def remove(removals: t.Sequence[Removal]) -> t.List[Removal]:
-    """Try every removal, whatever becomes of the others.
-
-    Raises:
-        BuildError: some failed; C(removed) and C(left) of its facts say which.
-    """
-    done: t.List[Removal] = []
-    errors: t.List[t.Tuple[Removal, BuildError]] = []
-    for removal in removals:
-        try:
-            removal.operation.execute()
-            done.append(removal)
-        except BuildError as exc:
-            errors.append((removal, exc))
-    if errors:
-        lines = ["- %s %s: %s" % (removal.kind, removal.resource_id, exc) for removal, exc in errors]
-        raise BuildError(
-            "%d of %d resources of the build could not be removed.\n%s"
-            % (len(errors), len(removals), "\n".join(lines)),
-            hint="They carry the tag %s and can be removed by running this again." % BUILD_ID_TAG,
-            removed=[removal.to_ansible() for removal in done],
-            left=[dict(removal.to_ansible(), error=str(exc)) for removal, exc in errors],
-        )
-    return done
 
 
 __all__ = ("Leftovers", "Removal", "RemovalRequest", "find_build", "plan_removal", "remove")

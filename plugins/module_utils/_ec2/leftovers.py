@@ -9,10 +9,10 @@
 
 from __future__ import annotations
 
-import datetime
 import re
 import typing as t
 
+from ansible_collections.bakehouse.images.plugins.module_utils._cloud.moments import age_seconds
 from ansible_collections.bakehouse.images.plugins.module_utils._ec2.api import Ec2Api
 from ansible_collections.bakehouse.images.plugins.module_utils._ec2.images import FAILED_STATES, Image, find_images
 from ansible_collections.bakehouse.images.plugins.module_utils._ec2.snapshots import Snapshot, list_snapshots
@@ -115,16 +115,4 @@ def _image(image: Image) -> Leftover:
     )
 
 
-def age_seconds(moment: t.Optional[str], now: t.Optional[datetime.datetime] = None) -> t.Optional[float]:
-    """How long ago EC2 says that something was made. EC2 refuses calls of a machine whose clock is far off."""
-    try:
-        made = datetime.datetime.fromisoformat(str(moment).replace("Z", "+00:00"))
-    except ValueError:
-        return None
-    if made.tzinfo is None:
-        made = made.replace(tzinfo=datetime.timezone.utc)
-    passed = (now or datetime.datetime.now(datetime.timezone.utc)) - made
-    return max(0.0, passed.total_seconds())
-
-
-__all__ = ("age_seconds", "find_leftovers", "is_left_over", "snapshots_of_copies", "used_snapshots")
+__all__ = ("find_leftovers", "is_left_over", "snapshots_of_copies", "used_snapshots")

@@ -12,12 +12,12 @@ from __future__ import annotations
 import typing as t
 from dataclasses import dataclass
 
+from ansible_collections.bakehouse.images.plugins.module_utils._cloud.moments import age_seconds
 from ansible_collections.bakehouse.images.plugins.module_utils._ec2.api import Ec2Api
 from ansible_collections.bakehouse.images.plugins.module_utils._ec2.image_removal import DeregisterImage
 from ansible_collections.bakehouse.images.plugins.module_utils._ec2.image_users import users_of
 from ansible_collections.bakehouse.images.plugins.module_utils._ec2.images import Image, find_images
 from ansible_collections.bakehouse.images.plugins.module_utils._ec2.leftovers import (
-    age_seconds,
     is_left_over,
     used_snapshots,
 )

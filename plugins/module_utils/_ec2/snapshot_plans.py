@@ -10,9 +10,9 @@
 from __future__ import annotations
 
 import typing as t
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
-from ansible_collections.bakehouse.images.plugins.module_utils._cloud.waiting import Waiting
+from ansible_collections.bakehouse.images.plugins.module_utils._cloud.snapshot_requests import SnapshotRequest
 from ansible_collections.bakehouse.images.plugins.module_utils._ec2.api import (
     Ec2Api,
     OutcomeUnknown,
@@ -34,7 +34,6 @@ from ansible_collections.bakehouse.images.plugins.module_utils._tags import (
     build_id_problems,
     ownership_tags,
     tag_problems,
-    text_tags,
 )
 from ansible_collections.bakehouse.images.plugins.module_utils._wait import poll
 
@@ -42,32 +41,6 @@ from ansible_collections.bakehouse.images.plugins.module_utils._wait import poll
 LOST_ANSWER_SECONDS = 20.0
 # So many answers may be lost before that is an error.
 LOST_ANSWERS = 3
-
-
-@dataclass(frozen=True)
-class SnapshotRequest:
-    """A snapshot that a build wants of its volume, or one to wait for or delete."""
-
-    build_id: t.Optional[str] = None
-    snapshot_id: t.Optional[str] = None
-    volume_id: t.Optional[str] = None
-    description: t.Optional[str] = None
-    tags: t.Mapping[str, str] = field(default_factory=dict)
-    waiting: Waiting = field(default_factory=Waiting)
-
-    @classmethod
-    def from_params(cls, params: t.Mapping[str, t.Any]) -> SnapshotRequest:
-        """From a module's options."""
-        names = ("build_id", "snapshot_id", "volume_id", "description")
-        return cls(
-            tags=text_tags(params["tags"]),
-            waiting=Waiting.from_params(params),
-            **{name: params[name] for name in names},
-        )
-
-    def all_tags(self) -> t.Dict[str, str]:
-        """The tags of the snapshot, the build's own included."""
-        return dict(self.tags, **ownership_tags(build_id=self.build_id))
 
 
 @dataclass

@@ -13,6 +13,7 @@ import os
 import random
 import typing as t
 
+from ansible_collections.bakehouse.images.plugins.module_utils._cloud.waiting import retry_missing
 from ansible_collections.bakehouse.images.plugins.module_utils._errors import BuildError, NotFound
 from ansible_collections.bakehouse.images.plugins.module_utils._outscale.errors import (
     OutcomeUnknown,
@@ -28,7 +29,7 @@ from ansible_collections.bakehouse.images.plugins.module_utils._outscale.transpo
     SdkTransport,
     Transport,
 )
-from ansible_collections.bakehouse.images.plugins.module_utils._wait import Clock, SystemClock, poll
+from ansible_collections.bakehouse.images.plugins.module_utils._wait import Clock, SystemClock
 
 if t.TYPE_CHECKING:
     from ansible.module_utils.basic import AnsibleModule
@@ -148,23 +149,8 @@ class OutscaleApi:
         Args:
             new: the id comes from a create call of this build; else a user gave it, and it is there or mistaken.
         """
-        last: t.List[NotFound] = []
-
-        def probe() -> t.Optional[t.Tuple[t.Any]]:
-            try:
-                return (attempt(),)
-            except NotFound as exc:
-                last[:] = [exc]
-                return None
-
-        return poll(
-            probe,
-            timeout_seconds=self.new_id_seconds if new else min(KNOWN_ID_SECONDS, self.new_id_seconds),
-            delay_seconds=1,
-            max_delay_seconds=15,
-            on_timeout=lambda waited: last[0],
-            clock=self.clock,
-        )[0]
+        seconds = self.new_id_seconds if new else min(KNOWN_ID_SECONDS, self.new_id_seconds)
+        return retry_missing(attempt, timeout_seconds=seconds, clock=self.clock)
 
     def own_account(self) -> str:
         """The id of the account that the keys are of."""

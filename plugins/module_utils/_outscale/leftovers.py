@@ -11,11 +11,11 @@ from __future__ import annotations
 
 import typing as t
 
+from ansible_collections.bakehouse.images.plugins.module_utils._cloud.moments import age_seconds
 from ansible_collections.bakehouse.images.plugins.module_utils._leftovers import Leftover, from_tags
 from ansible_collections.bakehouse.images.plugins.module_utils._outscale.api import OutscaleApi
 from ansible_collections.bakehouse.images.plugins.module_utils._outscale.copies import copy_name
 from ansible_collections.bakehouse.images.plugins.module_utils._outscale.images import FAILED_STATES, Image, find_images
-from ansible_collections.bakehouse.images.plugins.module_utils._outscale.moments import age_seconds
 from ansible_collections.bakehouse.images.plugins.module_utils._outscale.snapshots import (
     Snapshot,
     images_using,

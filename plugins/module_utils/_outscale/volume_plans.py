@@ -12,6 +12,7 @@ from __future__ import annotations
 import typing as t
 from dataclasses import dataclass, field
 
+from ansible_collections.bakehouse.images.plugins.module_utils._cloud.moments import age_seconds
 from ansible_collections.bakehouse.images.plugins.module_utils._cloud.waiting import Waiting
 from ansible_collections.bakehouse.images.plugins.module_utils._errors import (
     BuildError,
@@ -22,7 +23,6 @@ from ansible_collections.bakehouse.images.plugins.module_utils._errors import (
 )
 from ansible_collections.bakehouse.images.plugins.module_utils._outscale.api import NEW_ID_SECONDS, OutscaleApi
 from ansible_collections.bakehouse.images.plugins.module_utils._outscale.block_devices import volume_problems
-from ansible_collections.bakehouse.images.plugins.module_utils._outscale.moments import age_seconds
 from ansible_collections.bakehouse.images.plugins.module_utils._outscale.snapshots import read_snapshot
 from ansible_collections.bakehouse.images.plugins.module_utils._outscale.tagging import (
     check_ownership,

@@ -5,7 +5,7 @@
 # Private to this collection: names, arguments and results here may change
 # in any release.
 
-"""Moments as Outscale's API writes them."""
+"""Moments as APIs write them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import typing as t
 
 
 def age_seconds(moment: t.Optional[str], now: t.Optional[datetime.datetime] = None) -> t.Optional[float]:
-    """How long ago the API says that something was made."""
+    """How long ago the API says that something was made. Clouds refuse calls of a machine whose clock is far off."""
     try:
         # Python 3.8 knows neither the letter for UTC nor an offset without a colon.
         text = str(moment).replace("Z", "+00:00")
