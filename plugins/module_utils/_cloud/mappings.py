@@ -22,13 +22,14 @@ class Device(t.Protocol):
         raise NotImplementedError
 
 
-D = t.TypeVar("D", bound=Device, contravariant=True)
+D = t.TypeVar("D", bound=Device)
+D_contra = t.TypeVar("D_contra", bound=Device, contravariant=True)
 
 
-class DeviceProblems(t.Protocol[D]):
+class DeviceProblems(t.Protocol[D_contra]):
     """What a cloud would refuse in one mapping; each begins with the subject."""
 
-    def __call__(self, device: D, subject: str, *, is_root: bool) -> t.List[str]:
+    def __call__(self, device: D_contra, subject: str, *, is_root: bool) -> t.List[str]:
         """See above."""
         raise NotImplementedError
 
