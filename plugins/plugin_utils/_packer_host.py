@@ -17,6 +17,8 @@ from pathlib import Path
 
 from ansible_collections.bakehouse.images.plugins.module_utils._errors import Invalid
 from ansible_collections.bakehouse.images.plugins.plugin_utils._packer_access import access_variables
+from ansible_collections.bakehouse.images.plugins.plugin_utils._packer_amazon_options import OPTIONS
+from ansible_collections.bakehouse.images.plugins.plugin_utils._packer_amazon_rules import AmazonRules
 from ansible_collections.bakehouse.images.plugins.plugin_utils._packer_build_data import BUILD_DATA, COMMAND_DATA
 from ansible_collections.bakehouse.images.plugins.plugin_utils._packer_distribution import distribution_variables
 from ansible_collections.bakehouse.images.plugins.plugin_utils._packer_go import GoTemplates
@@ -24,8 +26,7 @@ from ansible_collections.bakehouse.images.plugins.plugin_utils._packer_hcl_data 
 from ansible_collections.bakehouse.images.plugins.plugin_utils._packer_late import late, quoted, without_secrets
 from ansible_collections.bakehouse.images.plugins.plugin_utils._packer_mappings import Mappings
 from ansible_collections.bakehouse.images.plugins.plugin_utils._packer_model import ImageBuild, Settings, Template
-from ansible_collections.bakehouse.images.plugins.plugin_utils._packer_option_rules import Rules
-from ansible_collections.bakehouse.images.plugins.plugin_utils._packer_options import OPTIONS, TOGETHER, read_options
+from ansible_collections.bakehouse.images.plugins.plugin_utils._packer_options import TOGETHER, read_options
 from ansible_collections.bakehouse.images.plugins.plugin_utils._packer_outscale import OutscaleVariables
 from ansible_collections.bakehouse.images.plugins.plugin_utils._packer_outscale_options import (
     BUILDERS as OUTSCALE_BUILDERS,
@@ -150,7 +151,7 @@ class HostMaker:
             values[name] = mine
         table = OUTSCALE_OPTIONS if is_outscale else OPTIONS
         options = read_options(dataclasses.replace(build.source, values=values), table)
-        rules: Rules | OutscaleRules = (OutscaleRules if is_outscale else Rules)(build.source, options.values)
+        rules = (OutscaleRules if is_outscale else AmazonRules)(build.source, options.values)
         rules.check()
         host.problems += [*options.problems, *rules.problems]
         host.warnings += [*options.warnings, *rules.warnings]

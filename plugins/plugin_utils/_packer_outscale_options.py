@@ -10,7 +10,7 @@
 from __future__ import annotations
 
 from ansible_collections.bakehouse.images.plugins.plugin_utils._packer_build_data import BUILD_DATA, COMMAND_DATA
-from ansible_collections.bakehouse.images.plugins.plugin_utils._packer_options import TOGETHER, Row
+from ansible_collections.bakehouse.images.plugins.plugin_utils._packer_options import MOUNTING, TOGETHER, Row
 
 BUILDERS = ("outscale-chroot", "osc-chroot")
 
@@ -37,6 +37,7 @@ MAPPING = {
 }
 
 CHROOT = {
+    **MOUNTING,
     "source_omi": Row(variable=TOGETHER),
     "source_omi_filter": Row("block", TOGETHER, fields=FILTER),
     "from_scratch": Row("bool", TOGETHER),
@@ -47,14 +48,6 @@ CHROOT = {
     "root_volume_tags": Row("map", TOGETHER),
     "device_path": Row(variable="bake_device_name"),
     "nvme_device_path": Row(note="the device is recognised by its serial number, so its path is not needed"),
-    "mount_path": Row(variable=TOGETHER),
-    "mount_partition": Row(variable=TOGETHER),
-    "mount_options": Row("list", "bake_mount_options"),
-    "pre_mount_commands": Row("list", "bake_pre_mount_commands"),
-    "post_mount_commands": Row("list", "bake_post_mount_commands"),
-    "chroot_mounts": Row("lists", TOGETHER),
-    "copy_files": Row("list", TOGETHER),
-    "command_wrapper": Row(variable=TOGETHER),
 }
 
 IMAGE = {

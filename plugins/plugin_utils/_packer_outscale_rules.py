@@ -18,25 +18,14 @@ from ansible_collections.bakehouse.images.plugins.module_utils._outscale.image_d
 from ansible_collections.bakehouse.images.plugins.module_utils._outscale.permissions import account_problems
 from ansible_collections.bakehouse.images.plugins.module_utils._outscale.sources import FILTERS
 from ansible_collections.bakehouse.images.plugins.plugin_utils._packer_late import has_late
-from ansible_collections.bakehouse.images.plugins.plugin_utils._packer_model import Component
+from ansible_collections.bakehouse.images.plugins.plugin_utils._packer_option_rules import OptionRules
 
 FROM_SCRATCH_NEEDS = ("root_volume_size", "pre_mount_commands", "root_device_name", "omi_block_device_mappings")
 PAIRS = (("access_key", "secret_key"), ("x509_cert_path", "x509_key_path"))
 
 
-class OutscaleRules:
-    """Checks what options say together.
-
-    Args:
-        source: where the options come from.
-        values: those that are set, with their types.
-    """
-
-    def __init__(self, source: Component, values: dict[str, t.Any]) -> None:
-        self.source = source
-        self.values = values
-        self.problems: list[str] = []
-        self.warnings: list[str] = []
+class OutscaleRules(OptionRules):
+    """Those of C(outscale-chroot)."""
 
     def check(self) -> None:
         """Find every mistake."""
@@ -44,12 +33,6 @@ class OutscaleRules:
         self._volume()
         self._image()
         self._rest()
-
-    def _says(self, text: str, *path: str | int) -> None:
-        self.problems.append(self.source.at(*path).says(text))
-
-    def _warns(self, name: str, text: str) -> None:
-        self.warnings.append(self.source.at(name).says(f"{name} has no effect {text}."))
 
     def _source(self) -> None:
         values = self.values
@@ -59,13 +42,13 @@ class OutscaleRules:
                 if not values.get(name):
                     self._says(f"from_scratch needs {name}.", "from_scratch")
             for name in has_source:
-                self._warns(name, "with from_scratch")
+                self._has_no_effect(name, "with from_scratch")
             return
         if not has_source:
             self._says("there is no source_omi and no source_omi_filter, and from_scratch is not true.")
         for name in ("omi_block_device_mappings", "root_device_name"):
             if values.get(name):
-                self._warns(name, "without from_scratch; the source's mappings stay")
+                self._has_no_effect(name, "without from_scratch; the source's mappings stay")
         self._filters(values.get("source_omi_filter") or {})
 
     def _filters(self, chosen: dict[str, t.Any]) -> None:
@@ -105,18 +88,9 @@ class OutscaleRules:
                 self._says(f"omi_boot_modes: {mode!r} is none of {', '.join(BOOT_MODES)}.", "omi_boot_modes")
 
     def _rest(self) -> None:
-        values = self.values
-        for number, entry in enumerate(values.get("chroot_mounts") or []):
-            if len(entry) != 3:
-                self._says(
-                    f"chroot_mounts: each entry has three parts, type, source and target, and this has {len(entry)}.",
-                    "chroot_mounts",
-                    number,
-                )
+        self._mounts()
         for first, second in PAIRS:
-            if bool(values.get(first)) != bool(values.get(second)):
-                name = first if values.get(first) else second
-                self._says(f"{first} and {second} go together, and one of them is missing.", name)
+            self._pair(first, second)
 
 
 __all__ = ("OutscaleRules",)

@@ -11,7 +11,7 @@ import re
 from functools import cache
 from pathlib import Path
 
-from ansible_collections.bakehouse.images.plugins.plugin_utils._packer_options import OPTIONS
+from ansible_collections.bakehouse.images.plugins.plugin_utils._packer_amazon_options import OPTIONS
 
 CHECKOUT = Path(__file__).resolve().parents[3]
 TEXT = (CHECKOUT / "docs" / "packer-features.md").read_text(encoding="utf-8")

@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 import yaml
-from ansible_collections.bakehouse.images.plugins.plugin_utils._packer_options import OPTIONS, TOGETHER
+from ansible_collections.bakehouse.images.plugins.plugin_utils._packer_amazon_options import OPTIONS
+from ansible_collections.bakehouse.images.plugins.plugin_utils._packer_options import TOGETHER
 from ansible_collections.bakehouse.images.plugins.plugin_utils._packer_template import expression_value
 
 from tests.unit.plugins.plugin_utils.packer_templates import BUILD, SOURCE, host, hosts
