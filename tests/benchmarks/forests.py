@@ -19,8 +19,8 @@ from pathlib import Path
 import yaml
 
 from tests.benchmarks.contestants import BuildFailed, Sample
-from tests.disks import attached, mounted
-from tests.integration.project import CHECKOUT, run
+from tests.disks import attached, mounted, run
+from tests.integration.project import CHECKOUT
 
 MEASURED = Path(__file__).with_name("measured.py")
 

@@ -10,9 +10,10 @@ import sys
 import typing as t
 from pathlib import Path
 
+from tests.disks import run
 from tests.integration.disks import loop_disk, mounted, unpack
 from tests.integration.killing import Matrix, local_build_ids
-from tests.integration.project import Cloud, Project, run
+from tests.integration.project import Cloud, Project
 
 # Long enough to be killed in, at random.
 PROVISION = [{"shell": "sleep 0.5; echo done > /etc/provisioned"}]

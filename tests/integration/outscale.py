@@ -17,7 +17,7 @@ from osc_sdk_python.call import Call
 from osc_sdk_python.credentials import Endpoint
 
 from lab.config import OSC_ACCOUNT, OSC_REGION, OSC_VENDOR_ACCOUNT, osc_access_key
-from tests.integration.project import run
+from tests.disks import mounted, run
 from tests.integration.source_image import EXT4, _fill
 from tests.lab_fixture import RunningLab
 from tests.waiting import eventually
@@ -115,17 +115,14 @@ class Outscale:
         raise AssertionError("no name is free")
 
     @contextlib.contextmanager
-    def mounted(self, image: Resource, mount_point: Path, partition: int = 1) -> Iterator[Path]:
-        """The root file system of an image, mounted read-only from a volume made from it."""
+    def mounted(self, image: Resource, place: Path, partition: int = 1) -> Iterator[Path]:
+        """The root file system of an image, mounted read-only below a place, from a volume made from it."""
         with self.attached(snapshot_id=snapshots_of(image)[0]) as (_volume_id, link):
             path = Path(f"{link}-part{partition}")
             eventually(path.exists)
-            mount_point.mkdir(exist_ok=True)
-            run("mount", "-o", "ro,noload", str(path.resolve()), str(mount_point))
-            try:
-                yield mount_point
-            finally:
-                run("umount", str(mount_point))
+            place.mkdir(exist_ok=True)
+            with mounted(str(path.resolve()), place, "ro", "noload") as root:
+                yield root
 
 
 def snapshots_of(image: Resource) -> list[str]:
@@ -139,7 +136,7 @@ def tags_of(resource: Resource) -> dict[str, str]:
     return {tag["Key"]: tag["Value"] for tag in resource["Tags"]}
 
 
-def _make_source(ours: Outscale, tarball: Path, mount_point: Path) -> str:
+def _make_source(ours: Outscale, tarball: Path, place: Path) -> str:
     """An image of another account, with a real Debian and a second volume, that everyone may use."""
     with ours.attached(size_gib=1) as (volume_id, link):
         disk = str(link.resolve())
@@ -148,11 +145,8 @@ def _make_source(ours: Outscale, tarball: Path, mount_point: Path) -> str:
         partition = Path(f"{link}-part1")
         eventually(partition.exists)
         run(*EXT4, str(partition.resolve()))
-        run("mount", str(partition.resolve()), str(mount_point))
-        try:
-            _fill(mount_point, tarball)
-        finally:
-            run("umount", str(mount_point))
+        with mounted(str(partition.resolve()), place) as point:
+            _fill(point, tarball)
         taken = ours("CreateSnapshot", VolumeId=volume_id)["Snapshot"]["SnapshotId"]
         eventually(
             lambda: ours("ReadSnapshots", Filters={"SnapshotIds": [taken]})["Snapshots"][0]["State"] == "completed"

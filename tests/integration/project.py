@@ -19,6 +19,7 @@ from pathlib import Path
 import yaml
 
 from lab.plane.names import is_nitro
+from tests.disks import mounted, run
 from tests.waiting import eventually
 
 CHECKOUT = Path(__file__).resolve().parents[2]
@@ -159,18 +160,15 @@ class Cloud:
             self.ec2.delete_volume(VolumeId=volume_id)
 
     @contextlib.contextmanager
-    def mounted(self, image: dict[str, t.Any], mount_point: Path, partition: int | None = 1) -> Iterator[Path]:
-        """The root file system of an image, mounted read-only from a volume made from it."""
+    def mounted(self, image: dict[str, t.Any], place: Path, partition: int | None = 1) -> Iterator[Path]:
+        """The root file system of an image, mounted read-only below a place, from a volume made from it."""
         snapshot_id = image["BlockDeviceMappings"][0]["Ebs"]["SnapshotId"]
         with self.attached(snapshot_id=snapshot_id) as volume:
             path = volume.partition(partition) if partition else volume.device
             eventually(path.exists)
-            mount_point.mkdir(exist_ok=True)
-            run("mount", "-o", "ro,noload", str(path.resolve()), str(mount_point))
-            try:
-                yield mount_point
-            finally:
-                run("umount", str(mount_point))
+            place.mkdir(exist_ok=True)
+            with mounted(str(path.resolve()), place, "ro", "noload") as root:
+                yield root
 
 
 def _snapshots(image: dict[str, t.Any]) -> list[str]:
@@ -181,13 +179,6 @@ def _snapshots(image: dict[str, t.Any]) -> list[str]:
 
 def _is_ours(resource: dict[str, t.Any]) -> bool:
     return any(tag["Key"].startswith("bakehouse:") for tag in resource.get("Tags", []))
-
-
-def run(*argv: str, stdin: str | None = None) -> str:
-    """Run a command that must succeed, and return what it printed."""
-    done = subprocess.run(argv, check=False, input=stdin, capture_output=True, text=True)
-    assert done.returncode == 0, f"{argv}: {done.stderr}"
-    return done.stdout
 
 
 def host_state() -> dict[str, t.Any]:

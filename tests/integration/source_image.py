@@ -10,7 +10,8 @@ import fcntl
 import subprocess
 from pathlib import Path
 
-from tests.integration.project import CHECKOUT, WAITING, Cloud, run
+from tests.disks import mounted, run
+from tests.integration.project import CHECKOUT, WAITING, Cloud
 from tests.waiting import eventually
 
 CACHE = CHECKOUT / ".cache" / "rootfs"
@@ -44,7 +45,7 @@ EXT4 = ("mkfs.ext4", "-q", "-L", "root")
 
 
 def register_source(
-    cloud: Cloud, tarball: Path, mount_point: Path, *, name: str = SOURCE, mkfs: tuple[str, ...] = EXT4
+    cloud: Cloud, tarball: Path, place: Path, *, name: str = SOURCE, mkfs: tuple[str, ...] = EXT4
 ) -> str:
     """Make an AMI (1 GiB, GPT, with one file system, labelled root), and return its id."""
     with cloud.attached(size_gib=1) as volume:
@@ -54,11 +55,8 @@ def register_source(
         partition = volume.partition(1)
         eventually(partition.exists)
         run(*mkfs, str(partition.resolve()))
-        run("mount", str(partition.resolve()), str(mount_point))
-        try:
-            _fill(mount_point, tarball)
-        finally:
-            run("umount", str(mount_point))
+        with mounted(str(partition.resolve()), place) as point:
+            _fill(point, tarball)
         snapshot_id = cloud.ec2.create_snapshot(VolumeId=volume.volume_id)["SnapshotId"]
         cloud.ec2.get_waiter("snapshot_completed").wait(SnapshotIds=[snapshot_id], WaiterConfig=WAITING)
     image: str = cloud.ec2.register_image(

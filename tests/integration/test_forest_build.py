@@ -17,11 +17,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.disks import attached, mounted
+from tests.disks import attached, mounted, run
 from tests.integration.boot_sectors import talking_sector
 from tests.integration.disks import loop_disk, unpack
 from tests.integration.disks import mounted as mounted_at
-from tests.integration.project import Project, host_state, run
+from tests.integration.project import Project, host_state
 
 ALL_TEN: list[dict[str, t.Any]] = [
     {"type": "set-hostname", "op": {"Hostname": "node-1"}},

@@ -13,8 +13,7 @@ from pathlib import Path
 import pytest
 from ansible_collections.bakehouse.images.plugins.action.host_commands import FAILED, mounted
 
-from tests.disks import MIB, MakeDevice
-from tests.integration.project import run
+from tests.disks import MIB, MakeDevice, run
 
 
 @pytest.fixture

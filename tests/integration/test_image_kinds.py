@@ -13,7 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.project import Cloud, Project, host_state, run
+from tests.disks import run
+from tests.integration.project import Cloud, Project, host_state
 from tests.integration.source_image import RESOLV_CONF, SOURCE, register_source
 from tests.lab_fixture import RunningLab, running_lab
 from tests.waiting import eventually

@@ -20,11 +20,11 @@ from pathlib import Path
 import pytest
 from ansible_collections.bakehouse.images.plugins.module_utils._image_file.loops import list_loops
 
-from tests.disks import attached, mounted
+from tests.disks import attached, mounted, run
 from tests.integration.disks import loop_disk, unpack
 from tests.integration.disks import mounted as mounted_at
 from tests.integration.module_runs import run_module
-from tests.integration.project import CHECKOUT, Project, host_state, run
+from tests.integration.project import CHECKOUT, Project, host_state
 from tests.waiting import eventually
 
 MIB = 1024**2

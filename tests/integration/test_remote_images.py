@@ -13,10 +13,10 @@ from pathlib import Path
 import pytest
 from ansible_collections.bakehouse.images.plugins.plugin_utils._build_host_choice import spread
 
-from tests.disks import attached, mounted
+from tests.disks import attached, mounted, run
 from tests.integration.disks import loop_disk, unpack
 from tests.integration.disks import mounted as mounted_at
-from tests.integration.project import Project, host_state, run
+from tests.integration.project import Project, host_state
 from tests.integration.ssh_host import SshHost
 
 BUILDERS = ["first", "second"]

@@ -11,8 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.disks import run
 from tests.integration.conftest import debian_tarball
-from tests.integration.project import WAITING, Cloud, run
+from tests.integration.project import WAITING, Cloud
 from tests.integration.source_image import register_source
 from tests.lab_fixture import RunningLab, running_lab
 from tests.leftovers import _nothing_left
