@@ -10,7 +10,11 @@
 
 from __future__ import annotations
 
-from ansible_collections.bakehouse.images.plugins.module_utils._errors import BuildError
+from ansible_collections.bakehouse.images.plugins.module_utils._errors import BuildError, Busy
+
+
+class Throttled(Busy):
+    """There were too many calls, and this one was not carried out. It has been sent several times by then."""
 
 
 class OutcomeUnknown(BuildError):
@@ -22,4 +26,4 @@ def error_code(error: BaseException) -> str:
     return str(error.facts.get("error_code", "")) if isinstance(error, BuildError) else ""
 
 
-__all__ = ("OutcomeUnknown", "error_code")
+__all__ = ("OutcomeUnknown", "Throttled", "error_code")

@@ -13,17 +13,14 @@ from __future__ import annotations
 import typing as t
 from dataclasses import dataclass
 
-from ansible_collections.bakehouse.images.plugins.module_utils._cloud.errors import error_code
-from ansible_collections.bakehouse.images.plugins.module_utils._errors import Busy, NotFound
+from ansible_collections.bakehouse.images.plugins.module_utils._cloud.errors import Throttled
+from ansible_collections.bakehouse.images.plugins.module_utils._errors import NotFound
 from ansible_collections.bakehouse.images.plugins.module_utils._wait import Clock, poll
 
 T = t.TypeVar("T")
 
 # How rarely a state is looked at after a while, unless the user wants to look even less often.
 MAX_DELAY_SECONDS = 15.0
-
-# What EC2 says when it is asked too often. botocore has asked again for about a minute by then; a wait has more time.
-THROTTLED = ("RequestLimitExceeded", "Throttling", "ThrottlingException", "RequestThrottled")
 
 
 @dataclass(frozen=True)
@@ -54,15 +51,13 @@ class Waiting:
     ) -> T:
         """Look, less often as time goes by, until there is something other than None. See poll.
 
-        That EC2 does not answer for being asked too often ends no wait.
+        That a cloud does not answer for being asked too often ends no wait: a wait has more time than a call.
         """
 
         def patient() -> t.Optional[T]:
             try:
                 return probe()
-            except Busy as exc:
-                if error_code(exc) not in THROTTLED:
-                    raise
+            except Throttled:
                 return None
 
         most = self.most_seconds or max(max_delay_seconds, self.delay_seconds)

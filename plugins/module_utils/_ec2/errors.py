@@ -14,7 +14,11 @@ import json
 import re
 import typing as t
 
-from ansible_collections.bakehouse.images.plugins.module_utils._cloud.errors import OutcomeUnknown, error_code
+from ansible_collections.bakehouse.images.plugins.module_utils._cloud.errors import (
+    OutcomeUnknown,
+    Throttled,
+    error_code,
+)
 from ansible_collections.bakehouse.images.plugins.module_utils._errors import (
     BuildError,
     Busy,
@@ -53,11 +57,12 @@ _BUSY = {
     "IncorrectState",
     "InvalidSnapshot.InUse",
     "InvalidVolume.InUse",
-    "RequestLimitExceeded",
     "ResourceInUse",
-    "Throttling",
     "VolumeInUse",
 }
+# What EC2 and the services beside it say; botocore's standard retry mode knows these and more:
+# https://docs.aws.amazon.com/boto3/latest/guide/retries.html
+_THROTTLED = {"RequestLimitExceeded", "RequestThrottled", "Throttling", "ThrottlingException"}
 _PERMISSION = re.compile(r"not authorized to perform: ([\w-]+:\w+)")
 _PRINCIPAL = re.compile(r"User: (\S+) is not authorized")
 _ENCODED = re.compile(r"\s*Encoded authorization failure message:\s*(.*)", re.DOTALL)
@@ -104,6 +109,7 @@ def _kind(code: str) -> t.Tuple[t.Type[BuildError], t.Optional[str]]:
     )
     kinds: t.Dict[str, t.Type[BuildError]] = dict.fromkeys(_MALFORMED, Invalid)
     kinds.update(dict.fromkeys(_BUSY, Busy), IdempotentParameterMismatch=Conflict)
+    kinds.update(dict.fromkeys(_THROTTLED, Throttled))
     if code in _CREDENTIALS:
         return Refused, "EC2 does not accept the credentials in use: check the keys, their session token and the clock."
     if code in kinds:

@@ -12,7 +12,8 @@ from __future__ import annotations
 import typing as t
 from dataclasses import dataclass, field, replace
 
-from ansible_collections.bakehouse.images.plugins.module_utils._ec2.api import Ec2Api, error_code
+from ansible_collections.bakehouse.images.plugins.module_utils._cloud.errors import Throttled
+from ansible_collections.bakehouse.images.plugins.module_utils._ec2.api import Ec2Api
 from ansible_collections.bakehouse.images.plugins.module_utils._ec2.copies import (
     copy_progress,
     remove_copy,
@@ -54,9 +55,6 @@ from ansible_collections.bakehouse.images.plugins.module_utils._tags import (
     INTERMEDIARY_TAG,
     is_ours,
 )
-
-# What EC2 says when it is asked too often, when botocore has tried for a while.
-THROTTLED = ("RequestLimitExceeded", "Throttling")
 
 
 @dataclass
@@ -201,9 +199,9 @@ class Place:
             return
         try:
             self._advance()
+        except Throttled:
+            return  # the next round asks again
         except BuildError as exc:
-            if error_code(exc) in THROTTLED:
-                return  # the next round asks again
             self.error = exc
             self._clear(exc)
 

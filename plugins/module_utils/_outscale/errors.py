@@ -14,7 +14,11 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.bakehouse.images.plugins.module_utils._cloud.errors import OutcomeUnknown, error_code
+from ansible_collections.bakehouse.images.plugins.module_utils._cloud.errors import (
+    OutcomeUnknown,
+    Throttled,
+    error_code,
+)
 from ansible_collections.bakehouse.images.plugins.module_utils._errors import (
     BuildError,
     Busy,
@@ -71,7 +75,7 @@ def translate(action: str, status: int, body: t.Any, doing: str) -> BuildError:
         hint = "The keys in use may not do %s: an EIM policy has to allow api:%s." % (action, action)
         return Refused(message, hint=hint, **facts)
     if is_throttled(status, body):
-        return Busy(message, hint="There are too many calls at the same time. Try again later.", **facts)
+        return Throttled(message, hint="There are too many calls at the same time. Try again later.", **facts)
     return _by_type(message, code, kind, facts)
 
 

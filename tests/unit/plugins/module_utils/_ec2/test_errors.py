@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import pytest
+from ansible_collections.bakehouse.images.plugins.module_utils._cloud.errors import Throttled
 from ansible_collections.bakehouse.images.plugins.module_utils._ec2.errors import (
     error_code,
     translate_client_error,
@@ -43,7 +44,8 @@ def refused(code: str, message: str = "Because.", operation: str = "CreateVolume
         ("InvalidAMIID.Unavailable", NotFound),
         ("InvalidSnapshot.InUse", Busy),
         ("VolumeInUse", Busy),
-        ("RequestLimitExceeded", Busy),
+        ("RequestLimitExceeded", Throttled),
+        ("ThrottlingException", Throttled),
         ("VolumeLimitExceeded", Refused),
         ("AttachmentLimitExceeded", Refused),
         ("InvalidParameterValue", Invalid),

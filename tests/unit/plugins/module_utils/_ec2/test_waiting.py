@@ -9,6 +9,7 @@ from __future__ import annotations
 import typing as t
 
 import pytest
+from ansible_collections.bakehouse.images.plugins.module_utils._cloud.errors import Throttled
 from ansible_collections.bakehouse.images.plugins.module_utils._cloud.waiting import Waiting
 from ansible_collections.bakehouse.images.plugins.module_utils._errors import Busy, WaitTimeout
 
@@ -38,7 +39,7 @@ def test_the_longest_pause_can_be_set(ec2: t.Any, seconds: float) -> None:
 
 
 def test_being_asked_too_often_ends_no_wait(ec2: t.Any) -> None:
-    answers = [Busy("Slow down.", error_code="RequestLimitExceeded"), Busy("Slow down.", error_code="Throttling"), None]
+    answers: list[Busy | None] = [Throttled("Slow down."), Throttled("Slow down."), None]
 
     def probe() -> str | None:
         answer = answers.pop(0) if answers else "there"

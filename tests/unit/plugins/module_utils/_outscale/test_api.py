@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import pytest
+from ansible_collections.bakehouse.images.plugins.module_utils._cloud.errors import Throttled
 from ansible_collections.bakehouse.images.plugins.module_utils._errors import (
     BuildError,
     Busy,
@@ -31,7 +32,7 @@ def test_throttled_calls_are_tried_again_with_growing_delays(world: World, statu
 
 def test_throttling_that_lasts_is_said(world: World) -> None:
     world.refuse("ReadVms", 429, "24", "ErrorOperationThrottledPerAccount", times=99)
-    with pytest.raises(Busy, match="too many calls at the same time"):
+    with pytest.raises(Throttled, match="too many calls at the same time"):
         world.api.call("ReadVms", "look")
     assert world.count("ReadVms") == world.api.attempts
 
