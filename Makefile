@@ -131,8 +131,9 @@ sanity: setup-test ## ansible-test sanity on a copy of the collection
 unit: setup-test ## unit tests
 	@$(PYTEST) tests/unit -n 2 -q
 
-unit-newest: setup-test ## unit tests with the newest Python here and the newest ansible-core
-	@tools/newest python -m pytest tests/unit -n 2 -q
+# What does not import ansible-core is left to "make matrix".
+unit-newest: setup-test ## unit tests of all that uses ansible-core, with the newest Python here and the newest ansible-core
+	@tools/newest python -m pytest tests/unit $(addprefix --ignore=tests/unit/,lab tools plugins/module_utils) -n 2 -q
 
 integration: integration-devices integration-builds ## as root: tests with real devices on the lab, molecule
 
@@ -150,10 +151,10 @@ matrix: setup-test ## unit tests with every supported ansible-core, and with Pyt
 torture: setup-test ## as root: kill builds at every step and at random, let everything go wrong, build many at once
 	@$(IN_VENV) unshare --mount --propagation private python -m pytest tests/torture -x -rP
 
-# Not part of "make test": twelve boots without KVM take a while.
-.PHONY: forest
-forest: setup-test ## as root: build and boot the images of examples/forest-large, and compare each file; half an hour
-	@$(IN_VENV) unshare --mount --propagation private python -m pytest -v --durations 12 tests/long
+# Not part of "make test": a dozen boots without KVM take a while.
+.PHONY: long
+long: setup-test ## as root: build and boot the images of examples/forest-large, compare each file, and the like; 45 minutes
+	@$(IN_VENV) unshare --mount --propagation private python -m pytest -v --durations 12 -m long tests/long tests/integration
 
 # Not part of "make test": it takes some minutes, and needs Packer.
 .PHONY: compare-packer

@@ -127,7 +127,7 @@ class TestResults:
         without_chance = re.sub(r"_payload_[^/]{8}/", "_payload_/", output.read_text())
         return json.loads(without_chance)
 
-    @pytest.mark.parametrize("user", ["root", "games"])
+    @pytest.mark.parametrize("user", ["root", pytest.param("games", marks=pytest.mark.long)])
     def test_are_the_same(
         self, playbooks: Playbooks, sandbox: state.SandboxRecord, ssh_host: SshHost, user: str
     ) -> None:

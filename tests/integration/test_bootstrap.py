@@ -204,7 +204,7 @@ def test_a_kernel_that_a_play_updates_finds_its_root_on_any_machine(
         assert "/dev/loop" not in text
 
 
-@pytest.mark.parametrize("firmware", ["bios", "uefi"])
+@pytest.mark.parametrize("firmware", ["bios", pytest.param("uefi", marks=pytest.mark.long)])
 def test_it_boots_to_the_login_prompt_from_an_nvme_disk(bootable: Disk, folder: Path, firmware: str) -> None:
     run("sync", folder / "disk.raw")
 

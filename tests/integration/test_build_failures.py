@@ -147,7 +147,11 @@ def test_no_credentials_are_explained(web: Project, cloud: Cloud, lab: RunningLa
     assert "Traceback" not in ran.output
 
 
-BROKEN_CALLS = ("CreateVolume", "AttachVolume", "DetachVolume", "CreateSnapshot", "RegisterImage")
+BROKEN_CALLS = (
+    "RegisterImage",
+    "DetachVolume",
+    *(pytest.param(name, marks=pytest.mark.long) for name in ("CreateVolume", "AttachVolume", "CreateSnapshot")),
+)
 
 
 @pytest.mark.parametrize("action", BROKEN_CALLS)

@@ -244,6 +244,7 @@ def test_a_build_that_fails_leaves_nothing(forest: Forest, debian_disk: Path) ->
     assert (forest.images / "mine").read_bytes() == b"mine"
 
 
+@pytest.mark.long
 def test_a_killed_build_leaves_only_what_carries_its_id(forest: Forest, tmp_path: Path) -> None:
     step = {"bake_provision": [{"shell": "touch /begun; sleep 600"}], "bake_cancel_timeout": 0}
     forest.hosts = {"base": {**forest.hosts["base"], **step}}
@@ -295,6 +296,7 @@ def test_with_lvhs_rules_what_is_there_is_taken_as_it_is(forest: Forest, tmp_pat
     assert marks(forest.images / "web", tmp_path) == ["web"], "an empty file is none, and a stranger's base is a base"
 
 
+@pytest.mark.long
 def test_a_disk_without_partitions_is_made_from_nothing_and_boots(project: Project, tmp_path: Path) -> None:
     whole = {"table": "none", "partitions": [{"filesystem": "ext4", "label": "root", "mount_point": "/"}]}
     project.images(

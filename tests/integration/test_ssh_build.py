@@ -143,6 +143,7 @@ def test_a_build_by_ssh_gives_the_same_image_as_a_local_one(
     } == {}
 
 
+@pytest.mark.long
 def test_images_are_spread_over_build_hosts_and_no_password_is_told(
     app: Project, cloud: Cloud, lab: RunningLab, source_ami: str, ssh_host: SshHost, ssh_password_host: SshHost
 ) -> None:

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The example of three levels and ten images, built as it is: "make forest".
+"""The example of three levels and ten images, built as it is: part of "make long".
 
 One run of the playbook serves several tests, in the order of this file.
 """
@@ -22,6 +22,8 @@ import pytest
 
 from tests.disks import attached, mounted
 from tests.long.forest_runs import CHECKOUT, Run
+
+pytestmark = pytest.mark.long
 
 EXAMPLE = CHECKOUT / "examples" / "forest-large"
 PARENTS: dict[str, str] = {

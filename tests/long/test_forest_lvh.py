@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What little-vm-helper gives as an example is built as it is, and boots: part of "make forest"."""
+"""What little-vm-helper gives as an example is built as it is, and boots: part of "make long"."""
 
 from __future__ import annotations
 
@@ -15,6 +15,8 @@ import pytest
 
 from tests.disks import attached, mounted
 from tests.long.forest_runs import Run
+
+pytestmark = pytest.mark.long
 
 # What "lvh images example-config" prints.
 EXAMPLE: list[dict[str, t.Any]] = [

@@ -309,7 +309,7 @@ def apply_present(plan: AttachmentPlan, api: Ec2Api, request: AttachmentRequest)
 
 def await_attached(api: Ec2Api, request: AttachmentRequest) -> Attachment:
     """Wait until EC2 says that the volume is attached to the instance."""
-    last: t.List[str] = ["unknown"]
+    last = ["detached"]
 
     def probe() -> t.Optional[Attachment]:
         volume = describe_volume(api, request.volume_id, new=request.build_id is not None)

@@ -295,7 +295,7 @@ def await_attached(api: OutscaleApi, request: AttachmentRequest) -> Attachment:
     Raises:
         Conflict: the volume has failed meanwhile.
     """
-    last: t.List[str] = ["unknown"]
+    last = ["detached"]
 
     def probe() -> t.Optional[Attachment]:
         volume = read_volume(api, request.volume_id, new=request.build_id is not None)
