@@ -113,7 +113,9 @@ class Front:
         started, clock = calls.now(), time.monotonic()
         asked = self._parsed(environ, body)
         time.sleep(self._settings.current.api_seconds)
-        fault = self._settings.fault_for(asked.action, asked.params) if asked.action else None
+        fault = self._settings.over_limit(asked.service, asked.action)
+        if fault is None and asked.action:
+            fault = self._settings.fault_for(asked.action, asked.params)
         reply = self._refused(asked) or self._with_fault(environ, asked, fault)
         seconds = time.monotonic() - clock
         shown = calls.without_secrets(asked.params)

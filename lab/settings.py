@@ -8,11 +8,15 @@ from __future__ import annotations
 
 import dataclasses
 import fnmatch
+import math
 import random
 import threading
 import typing as t
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+
+from lab.clock import CLOCK
+from lab.limits import TokenBucket, is_limited
 
 #: What a fault does to a call it matches.
 EFFECTS = {
@@ -129,6 +133,10 @@ class Settings:
     osc_devices: str = "scsi"
     #: Keys of tags that calls which create something must give it, or they are refused.
     required_tags: tuple[str, ...] = ()
+    #: How many calls that only look are answered in a second, all of them together; 0 is no limit.
+    describes_per_second: float = 0.0
+    #: How many of them are answered at once after a while without any.
+    describes_burst: float = 50.0
 
 
 class SettingsStore:
@@ -139,6 +147,7 @@ class SettingsStore:
         self._lock = threading.Lock()
         self.current = initial
         self.faults: list[Fault] = []
+        self._describes = TokenBucket()
 
     def change(self, values: Mapping[str, t.Any]) -> None:
         """Set some values; all of them are checked before one is changed.
@@ -152,6 +161,8 @@ class SettingsStore:
         checked: dict[str, t.Any] = {name: _checked(name, value) for name, value in values.items()}
         with self._lock:
             self.current = dataclasses.replace(self.current, **checked)
+            if any(name.startswith("describes_") for name in checked):
+                self._describes.fill()
             if replace:
                 self.faults = self.faults + faults
 
@@ -160,11 +171,22 @@ class SettingsStore:
         with self._lock:
             self.current = self._initial
             self.faults = []
+            self._describes.fill()
 
     def fault_for(self, action: str, parameters: Mapping[str, str]) -> Fault | None:
         """The first fault that hits this call; counts it."""
         with self._lock:
             return next((fault for fault in self.faults if fault.takes(action, parameters)), None)
+
+    def over_limit(self, service: str, action: str) -> Fault | None:
+        """What a call is answered for which there is no token left; takes one otherwise."""
+        with self._lock:
+            rate, burst = self.current.describes_per_second, self.current.describes_burst
+            if not rate or not is_limited(service, action):
+                return None
+            if self._describes.take(CLOCK.now(), per_second=rate, burst=burst):
+                return None
+        return Fault(action, code="RequestLimitExceeded", message="Request limit exceeded.")
 
     def to_json(self) -> dict[str, t.Any]:
         with self._lock:
@@ -187,6 +209,10 @@ def _checked(name: str, value: t.Any) -> float | str | tuple[str, ...]:
         if not isinstance(value, list) or not all(isinstance(key, str) for key in value):
             raise SettingError("required_tags is a list of tag keys.")
         return tuple(value)
+    if name == "describes_per_second":
+        return _at_least(0, name, value, "calls")
+    if name == "describes_burst":
+        return _at_least(1, name, value, "calls")
     return check_seconds(name, value)
 
 
@@ -196,8 +222,12 @@ def check_seconds(name: str, value: t.Any) -> float:
     Raises:
         SettingError: it is none.
     """
-    if isinstance(value, bool) or not isinstance(value, int | float) or value < 0:
-        raise SettingError(f"{name} is a number of seconds, not {value!r}.")
+    return _at_least(0, name, value, "seconds")
+
+
+def _at_least(least: int, name: str, value: t.Any, what: str) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not least <= value < math.inf:
+        raise SettingError(f"{name} is a number of {what}, {least} or more, not {value!r}.")
     return float(value)
 
 

@@ -16,6 +16,7 @@ import pytest
 
 from tests.lab.resources import Resources, link_of, refused
 from tests.lab_fixture import RunningLab
+from tests.osc_client import OscRefused
 from tests.waiting import eventually
 
 FAST: dict[str, t.Any] = {"WaiterConfig": {"Delay": 0.05, "MaxAttempts": 200}}
@@ -32,6 +33,23 @@ def test_a_policy_refuses_what_is_created_without_its_tags(lab: RunningLab, made
         made.ec2.create_snapshot(
             VolumeId=volume_id, TagSpecifications=[{**tags[0], "ResourceType": "snapshot", "Tags": []}]
         )
+
+
+def test_calls_over_the_limit_are_refused_and_are_in_the_log(lab: RunningLab, made: Resources) -> None:
+    """RequestLimitExceeded with status 503 ("Request throttling for the Amazon EC2 API"); time brings tokens back."""
+    lab.api.set(describes_per_second=1e-4, describes_burst=2)
+    for _ in range(2):
+        made.ec2.describe_volumes()
+    with refused("RequestLimitExceeded"):
+        made.ec2.describe_volumes()
+    assert [call["status"] for call in lab.api.calls("DescribeVolumes")] == [200, 200, 503]
+    lab.api.forward(10000)
+    made.ec2.describe_volumes()
+    with pytest.raises(OscRefused) as caught:
+        lab.osc().call("ReadVolumes")
+    assert (caught.value.status, caught.value.codes) == (503, ["6"])
+    lab.api.reset()
+    made.ec2.describe_volumes()
 
 
 def test_a_volume_is_created_in_time(lab: RunningLab, made: Resources) -> None:
