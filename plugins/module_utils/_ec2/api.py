@@ -16,6 +16,7 @@ from __future__ import annotations
 import contextlib
 import gc
 import os
+import re
 import typing as t
 
 from ansible_collections.amazon.aws.plugins.module_utils.botocore import boto3_conn, get_aws_connection_info
@@ -25,6 +26,7 @@ from ansible_collections.amazon.aws.plugins.module_utils.tagging import (
     boto3_tag_specifications,
     compare_aws_tags,
 )
+from ansible_collections.bakehouse.images.plugins.module_utils._cloud.shared_looks import SharedLooks, shared_folder
 from ansible_collections.bakehouse.images.plugins.module_utils._cloud.waiting import retry_missing
 from ansible_collections.bakehouse.images.plugins.module_utils._ec2 import sessions
 from ansible_collections.bakehouse.images.plugins.module_utils._ec2.access import ACCESS_SPEC, Access
@@ -54,6 +56,9 @@ BLOCK_CONNECTIONS = 64
 # How botocore calls what amazon.aws's options are called.
 _KEYS = {"access_key_id": "access_key", "secret_access_key": "secret_key", "session_token": "session_token"}
 
+# Variables of the environment that are nobody's business.
+_SECRET = re.compile(r"SECRET|TOKEN\Z")
+
 # How long an id that a create call has just returned may be unknown elsewhere in EC2. AWS speaks of
 # "a few minutes" and wants the waits to grow:
 # https://docs.aws.amazon.com/ec2/latest/devguide/eventual-consistency.html
@@ -70,6 +75,7 @@ class Ec2Api:
         clock: lets tests wait without waiting.
         new_id_seconds: how long an id just made may stay unknown, see C(NEW_ID_SECONDS).
         decode: makes readable what EC2 says in code where something is not allowed; None leaves it out.
+        caller: what tells this one from others who call EC2 on this machine; None shares no looks with anybody.
     """
 
     def __init__(
@@ -79,8 +85,10 @@ class Ec2Api:
         clock: t.Optional[Clock] = None,
         new_id_seconds: float = NEW_ID_SECONDS,
         decode: t.Optional[t.Callable[[str], str]] = None,
+        caller: t.Optional[t.Sequence[str]] = None,
     ) -> None:
         self.client = client
+        self.caller = caller
         self.decode = decode
         self.clock: Clock = clock or SystemClock()
         self.new_id_seconds = new_id_seconds
@@ -127,6 +135,11 @@ class Ec2Api:
             token = answer.get("NextToken")
             if not token:
                 return found
+
+    def shared_looks(self, method: str) -> t.Optional[SharedLooks]:
+        """Where processes that call the same share what a describe action has answered; None where they do not."""
+        folder = shared_folder(method, *self.caller) if self.caller else None
+        return SharedLooks(folder, self.clock) if folder else None
 
     def retry_missing(self, attempt: t.Callable[[], t.Any], *, new: bool) -> t.Any:
         """Call C(attempt) again while it raises NotFound, for as long as the id may not have arrived.
@@ -181,7 +194,8 @@ def connect(module: AnsibleAWSModule, *, service: str = "ec2", region: t.Optiona
         client = connection.client(service)
     finally:
         gc.enable()
-    return Ec2Api(client, decode=connection.decode if access.decode_authorization_messages else None)
+    decode = connection.decode if access.decode_authorization_messages else None
+    return Ec2Api(client, decode=decode, caller=connection.caller(client))
 
 
 class _Connection:
@@ -233,6 +247,13 @@ class _Connection:
             verify=self.settings.get("verify"),
             config=sessions.merged_config(config, self.settings.get("aws_config")),
         )
+
+    def caller(self, client: t.Any) -> t.List[str]:
+        """Who calls, as far as settings say it: what is asked for in the same words is answered in the same way."""
+        names = [name for name in os.environ if name == "HOME" or name.startswith("AWS_")]
+        told = ["%s=%s" % (name, os.environ[name]) for name in sorted(names) if not _SECRET.search(name)]
+        given = [str(self.unconnected.params.get(key)) for key in ("access_key", "profile")]
+        return [str(client.meta.endpoint_url), str(self.region), str(self.access), *given, *told]
 
     def decode(self, encoded: str) -> str:
         """What an encoded message says, as JSON; or why it cannot be had."""

@@ -22,6 +22,7 @@ from ansible_collections.bakehouse.images.plugins.module_utils._ec2.volumes impo
     describe_volume,
     detach,
 )
+from ansible_collections.bakehouse.images.plugins.module_utils._ec2.watching import VOLUMES, watching
 from ansible_collections.bakehouse.images.plugins.module_utils._errors import (
     BuildError,
     Busy,
@@ -311,25 +312,29 @@ def await_attached(api: Ec2Api, request: AttachmentRequest) -> Attachment:
     """Wait until EC2 says that the volume is attached to the instance."""
     last = ["detached"]
 
-    def probe() -> t.Optional[Attachment]:
-        volume = describe_volume(api, request.volume_id, new=request.build_id is not None)
-        for attachment in volume.attachments:
-            last[0] = attachment.state
-            if attachment.instance_id == request.instance_id and attachment.state == "attached":
-                return attachment
-        return None
+    def describe() -> Volume:
+        return describe_volume(api, request.volume_id, new=request.build_id is not None)
 
-    return request.waiting.until(
-        probe,
-        max_delay_seconds=5,
-        on_timeout=lambda waited: WaitTimeout(
-            "Volume %s is still in attachment state %s on %s after %d seconds."
-            % (request.volume_id, last[0], request.instance_id, waited),
-            volume_id=request.volume_id,
-            instance_id=request.instance_id,
-        ),
-        clock=api.clock,
-    )
+    with watching(api, VOLUMES, request.volume_id, Volume.from_api, describe) as look:
+
+        def probe() -> t.Optional[Attachment]:
+            for attachment in look().attachments:
+                last[0] = attachment.state
+                if attachment.instance_id == request.instance_id and attachment.state == "attached":
+                    return attachment
+            return None
+
+        return request.waiting.until(
+            probe,
+            max_delay_seconds=5,
+            on_timeout=lambda waited: WaitTimeout(
+                "Volume %s is still in attachment state %s on %s after %d seconds."
+                % (request.volume_id, last[0], request.instance_id, waited),
+                volume_id=request.volume_id,
+                instance_id=request.instance_id,
+            ),
+            clock=api.clock,
+        )
 
 
 def plan_absent(api: Ec2Api, request: AttachmentRequest) -> AttachmentPlan:

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from ansible_collections.bakehouse.images.plugins.module_utils._cloud.waiting import Waiting
 from ansible_collections.bakehouse.images.plugins.module_utils._ec2.api import Ec2Api, filter_list, tags_of
 from ansible_collections.bakehouse.images.plugins.module_utils._ec2.block_devices import BlockDevice
+from ansible_collections.bakehouse.images.plugins.module_utils._ec2.watching import IMAGES, watching
 from ansible_collections.bakehouse.images.plugins.module_utils._errors import (
     BuildError,
     Conflict,
@@ -187,20 +188,26 @@ def await_image(api: Ec2Api, image_id: str, waiting: Waiting, *, new: bool) -> I
     """
     last: t.List[Image] = []
 
-    def probe() -> t.Optional[Image]:
-        image = describe_image(api, image_id, new=new)
-        last[:] = [image]
-        check_not_failed(image)
-        return image if image.state in ("available", "disabled") else None
+    def describe() -> Image:
+        return describe_image(api, image_id, new=new)
 
-    return waiting.until(
-        probe,
-        on_timeout=lambda waited: WaitTimeout(
-            "Image %s (%s) is still in state %s after %d seconds." % (image_id, last[0].name, last[0].state, waited),
-            hint="Run this task again to wait further, or raise wait_timeout.",
-            image_id=image_id,
-        ),
-        clock=api.clock,
+    with watching(api, IMAGES, image_id, Image.from_api, describe) as look:
+
+        def probe() -> t.Optional[Image]:
+            image = look()
+            last[:] = [image]
+            check_not_failed(image)
+            return image if image.state in ("available", "disabled") else None
+
+        return waiting.until(probe, on_timeout=lambda waited: _still_pending(last[0], waited), clock=api.clock)
+
+
+def _still_pending(image: Image, waited_seconds: float) -> WaitTimeout:
+    return WaitTimeout(
+        "Image %s (%s) is still in state %s after %d seconds."
+        % (image.image_id, image.name, image.state, waited_seconds),
+        hint="Run this task again to wait further, or raise wait_timeout.",
+        image_id=image.image_id,
     )
 
 

@@ -21,6 +21,7 @@ from ansible_collections.bakehouse.images.plugins.module_utils._ec2.api import (
     tags_of,
     timestamp,
 )
+from ansible_collections.bakehouse.images.plugins.module_utils._ec2.watching import SNAPSHOTS, watching
 from ansible_collections.bakehouse.images.plugins.module_utils._errors import Busy, Conflict, NotFound, WaitTimeout
 from ansible_collections.bakehouse.images.plugins.module_utils._wait import poll
 
@@ -120,18 +121,23 @@ def await_completed(api: Ec2Api, snapshot_id: str, waiting: Waiting, *, new: boo
     """
     last: t.List[Snapshot] = []
 
-    def probe() -> t.Optional[Snapshot]:
-        snapshot = describe_snapshot(api, snapshot_id, new=new)
-        last[:] = [snapshot]
-        check_not_failed(snapshot)
-        return snapshot if snapshot.state == "completed" else None
+    def describe() -> Snapshot:
+        return describe_snapshot(api, snapshot_id, new=new)
 
-    return waiting.until(
-        probe,
-        max_delay_seconds=MAX_DELAY_SECONDS,
-        on_timeout=lambda waited: _not_completed(last[0], waited),
-        clock=api.clock,
-    )
+    with watching(api, SNAPSHOTS, snapshot_id, Snapshot.from_api, describe) as look:
+
+        def probe() -> t.Optional[Snapshot]:
+            snapshot = look()
+            last[:] = [snapshot]
+            check_not_failed(snapshot)
+            return snapshot if snapshot.state == "completed" else None
+
+        return waiting.until(
+            probe,
+            max_delay_seconds=MAX_DELAY_SECONDS,
+            on_timeout=lambda waited: _not_completed(last[0], waited),
+            clock=api.clock,
+        )
 
 
 def _not_completed(snapshot: Snapshot, waited_seconds: float) -> WaitTimeout:

@@ -20,6 +20,7 @@ from ansible_collections.bakehouse.images.plugins.module_utils._ec2.api import (
     tags_of,
     timestamp,
 )
+from ansible_collections.bakehouse.images.plugins.module_utils._ec2.watching import VOLUMES, watching
 from ansible_collections.bakehouse.images.plugins.module_utils._errors import (
     Busy,
     Conflict,
@@ -148,29 +149,38 @@ def await_available(api: Ec2Api, volume_id: str, waiting: Waiting, *, new: bool)
     """
     last: t.List[Volume] = []
 
-    def probe() -> t.Optional[Volume]:
+    def describe() -> Volume:
         try:
-            volume = describe_volume(api, volume_id, new=new and not last)
+            return describe_volume(api, volume_id, new=new and not last)
         except NotFound as exc:
             raise _with_key_hint(exc) from exc
-        last[:] = [volume]
-        if volume.state in ("error", "deleting", "deleted"):
-            raise Conflict(
-                "Volume %s is in state %s, it will not become available." % (volume_id, volume.state),
-                hint="A key that may not be used is the usual reason for state error.",
-                volume_id=volume_id,
-            )
-        return volume if volume.state in ("available", "in-use") else None
 
-    return waiting.until(
-        probe,
-        on_timeout=lambda waited: WaitTimeout(
-            "Volume %s is still in state %s after %d seconds." % (volume_id, last[0].state, waited),
-            hint="Raise wait_timeout, or look at the volume in the console.",
-            volume_id=volume_id,
-        ),
-        clock=api.clock,
-    )
+    with watching(api, VOLUMES, volume_id, Volume.from_api, describe) as look:
+
+        def probe() -> t.Optional[Volume]:
+            volume = look()
+            last[:] = [volume]
+            _check_not_failed(volume)
+            return volume if volume.state in ("available", "in-use") else None
+
+        return waiting.until(
+            probe,
+            on_timeout=lambda waited: WaitTimeout(
+                "Volume %s is still in state %s after %d seconds." % (volume_id, last[0].state, waited),
+                hint="Raise wait_timeout, or look at the volume in the console.",
+                volume_id=volume_id,
+            ),
+            clock=api.clock,
+        )
+
+
+def _check_not_failed(volume: Volume) -> None:
+    if volume.state in ("error", "deleting", "deleted"):
+        raise Conflict(
+            "Volume %s is in state %s, it will not become available." % (volume.volume_id, volume.state),
+            hint="A key that may not be used is the usual reason for state error.",
+            volume_id=volume.volume_id,
+        )
 
 
 def _with_key_hint(exc: NotFound) -> NotFound:
@@ -233,19 +243,17 @@ def await_detached(api: Ec2Api, volume_id: str, waiting: Waiting) -> None:
     """Wait until a volume is attached nowhere."""
     last: t.List[Volume] = []
 
-    def probe() -> t.Optional[bool]:
-        try:
-            volume = describe_volume(api, volume_id)
-        except NotFound:
-            return True
-        last[:] = [volume]
-        return True if not volume.attachments and volume.state != "in-use" else None
+    with watching(api, VOLUMES, volume_id, Volume.from_api, lambda: describe_volume(api, volume_id)) as look:
 
-    waiting.until(
-        probe,
-        on_timeout=lambda waited: still_attached(last[0], waited),
-        clock=api.clock,
-    )
+        def probe() -> t.Optional[bool]:
+            try:
+                volume = look()
+            except NotFound:
+                return True
+            last[:] = [volume]
+            return True if not volume.attachments and volume.state != "in-use" else None
+
+        waiting.until(probe, on_timeout=lambda waited: still_attached(last[0], waited), clock=api.clock)
 
 
 def still_attached(volume: Volume, waited_seconds: float) -> Busy:
