@@ -79,6 +79,27 @@ def test_many_images_in_one_run(
     assert host_state() == before
 
 
+def test_many_images_in_an_account_that_may_look_twice_a_second(
+    project: Project, cloud: Cloud, lab: RunningLab, source_ami: str, tmp_path: Path
+) -> None:
+    """EC2's own limit is ten times that: https://docs.aws.amazon.com/ec2/latest/devguide/ec2-api-throttling.html."""
+    before = host_state()
+    lab.api.set(describes_per_second=2, describes_burst=20, snapshot_seconds=60)
+    names = [f"limited-{number}" for number in range(IMAGES)]
+    project.images(**images_of(source_ami, names))
+    with start_build(project, "--forks", str(IMAGES)) as build:
+        build.process.wait(7200)
+        assert build.process.returncode == 0
+    calls = lab.api.calls()
+    refused = sum(call["status"] == 503 for call in calls)
+    looks = sum(call["action"].startswith("Describe") for call in calls)
+    print(f"{IMAGES} images: {len(calls)} calls, {looks} of them looks, {refused} refused")
+    lab.api.reset()
+    check_and_forget(names, cloud, tmp_path)
+    assert cloud.leftovers() == []
+    assert host_state() == before
+
+
 def test_several_runs_at_once(cloud: Cloud, throttled: RunningLab, source_ami: str, tmp_path: Path) -> None:
     before = host_state()
     every = []
