@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Many processes that wait for a snapshot each, at the same time: how often EC2 is asked, with and without the others."""
+"""Processes that wait for a snapshot each, at the same time: how often EC2 is asked, with and without the others."""
 
 from __future__ import annotations
 
@@ -50,5 +50,6 @@ def test_those_who_wait_at_the_same_time_ask_together(cloud: Cloud, lab: Running
     with cloud.attached(size_gib=1) as volume:
         alone = calls_of_waits(cloud, lab, volume.volume_id)
         together = calls_of_waits(cloud, lab, volume.volume_id, "torture")
-    print(f"{PROCESSES} waits of {SNAPSHOT_SECONDS} s: {alone} calls alone, {together} together: {alone / together:.1f}")
+    waits = f"{PROCESSES} waits of {SNAPSHOT_SECONDS} s"
+    print(f"{waits}: {alone} calls alone, {together} together: {alone / together:.1f} times")
     assert together < alone / 2
