@@ -12,6 +12,7 @@ from pathlib import Path
 
 from ansible.plugins.action import ActionBase
 from ansible_collections.bakehouse.images.plugins.plugin_utils._build_record import manifest_of, next_record
+from ansible_collections.bakehouse.images.plugins.plugin_utils._throttling import forget_throttled, noted_throttled
 from ansible_collections.bakehouse.images.plugins.plugin_utils._whole_file import write_json
 
 
@@ -32,8 +33,16 @@ class ActionModule(ActionBase):
                 "details": {"type": "dict", "default": {}},
             }
         )
+        image = str((task_vars or {}).get("inventory_hostname"))
+        if not given["record"]:
+            forget_throttled(image)
         record = next_record(
-            given["record"], given["step"], time.time(), manifest=given["manifest"], details=given["details"]
+            given["record"],
+            given["step"],
+            time.time(),
+            manifest=given["manifest"],
+            details=given["details"],
+            throttled=noted_throttled(image),
         )
         result.update(changed=False, record=record, manifest_error="")
         if not record["manifest"] or self._task.check_mode:

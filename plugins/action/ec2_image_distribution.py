@@ -14,6 +14,7 @@ import typing as t
 
 from ansible.utils.display import Display
 from ansible_collections.bakehouse.images.plugins.plugin_utils._module_action import ModuleAction
+from ansible_collections.bakehouse.images.plugins.plugin_utils._throttling import throttled_calls, with_throttled
 from ansible_collections.bakehouse.images.plugins.plugin_utils._waiting_action import PIECE_SECONDS
 
 display = Display()
@@ -31,7 +32,7 @@ class ActionModule(ModuleAction):
         """Run the module until it no longer times out, or its whole time is up."""
         given = dict(self._task.args)
         limit = float(given.get("wait_timeout") or DEFAULT_TIMEOUT)
-        waited = 0.0
+        waited, throttled = 0.0, 0
         failed: dict[str, str] = {}
         actions: list[str] = []
         try:
@@ -48,8 +49,9 @@ class ActionModule(ModuleAction):
                     self._task.args["wait_delay"] = max(float(given.get("wait_delay") or 0), LATER_DELAY_SECONDS)
                 result = super().run(tmp, task_vars)
                 waited += piece
+                throttled += throttled_calls(result)
                 if not result.get("timed_out") or is_last:
-                    return _whole(result, failed, actions)
+                    return with_throttled(_whole(result, failed, actions), throttled)
                 failed.update(result.get("failed_regions") or {})
                 actions += result.get("actions") or []
                 name = (task_vars or {}).get("inventory_hostname", "")

@@ -101,6 +101,12 @@ record:
           returned: success
           type: float
           sample: 0.75
+    throttled_calls:
+      description: How many answers to calls of the build said so far that there were too many. Those calls were sent
+        again.
+      returned: success
+      type: int
+      sample: 0
     manifest:
       description: The manifest's path.
       returned: success

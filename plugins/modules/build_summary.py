@@ -64,6 +64,7 @@ images:
       reason: ""
       seconds: 43.2
       status: built
+      throttled_calls: 0
 lines:
   description: The same, for people.
   returned: success

@@ -104,6 +104,11 @@ bytes_downloaded:
   returned: success
   type: int
   sample: 982515712
+throttled_calls:
+  description: How many answers said that there were too many calls. Those calls were sent again.
+  returned: when the options are valid
+  type: int
+  sample: 0
 """
 
 import typing as t

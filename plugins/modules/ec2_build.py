@@ -114,6 +114,11 @@ left:
       returned: always
       type: str
       sample: Volume vol-049df61146c4d7901 is still attached to i-1234567890abcdef0.
+throttled_calls:
+  description: How many answers said that there were too many calls. Those calls were sent again.
+  returned: when the options are valid
+  type: int
+  sample: 0
 """
 
 from ansible_collections.bakehouse.images.plugins.module_utils._ec2.api import AnsibleAWSModule, connect

@@ -517,6 +517,11 @@ actions:
   type: list
   elements: str
   sample: ["register image web-2026-03 from snap-066877671789bd71b"]
+throttled_calls:
+  description: How many answers said that there were too many calls. Those calls were sent again.
+  returned: when the options are valid
+  type: int
+  sample: 0
 """
 
 import typing as t

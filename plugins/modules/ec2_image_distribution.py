@@ -224,6 +224,11 @@ actions:
   type: list
   elements: str
   sample: ["us-east-1: copy image ami-0fcdc40338ee0eaf3 of eu-west-1 to us-east-1"]
+throttled_calls:
+  description: How many answers said that there were too many calls. Those calls were sent again.
+  returned: when the options are valid
+  type: int
+  sample: 0
 """
 
 import typing as t

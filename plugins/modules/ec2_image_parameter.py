@@ -74,6 +74,11 @@ actions:
   type: list
   elements: str
   sample: ["eu-west-1: set parameter /images/web to ami-0fcdc40338ee0eaf3"]
+throttled_calls:
+  description: How many answers said that there were too many calls. Those calls were sent again.
+  returned: when the options are valid
+  type: int
+  sample: 0
 """
 
 import typing as t

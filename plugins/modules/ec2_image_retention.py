@@ -179,6 +179,11 @@ actions:
   type: list
   elements: str
   sample: ["eu-west-1: deregister image ami-0fcdc40338ee0eaf3 (web-2025-11)"]
+throttled_calls:
+  description: How many answers said that there were too many calls. Those calls were sent again.
+  returned: when the options are valid
+  type: int
+  sample: 0
 """
 
 import typing as t

@@ -157,6 +157,11 @@ actions:
   type: list
   elements: str
   sample: ["create a snapshot of volume vol-049df61146c4d7901"]
+throttled_calls:
+  description: How many answers said that there were too many calls. Those calls were sent again.
+  returned: when the options are valid
+  type: int
+  sample: 0
 """
 
 import typing as t

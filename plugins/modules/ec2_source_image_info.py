@@ -286,6 +286,11 @@ image:
       type: dict
       sample:
         "bakehouse:build-id": 3f9c0a71d2b84e65
+throttled_calls:
+  description: How many answers said that there were too many calls. Those calls were sent again.
+  returned: when the options are valid
+  type: int
+  sample: 0
 """
 
 from ansible_collections.bakehouse.images.plugins.module_utils._ec2.api import AnsibleAWSModule, connect

@@ -217,6 +217,11 @@ actions:
   type: list
   elements: str
   sample: ["create a volume: 16 GiB, gp3, from snap-066877671789bd71b, in eu-west-1a"]
+throttled_calls:
+  description: How many answers said that there were too many calls. Those calls were sent again.
+  returned: when the options are valid
+  type: int
+  sample: 0
 """
 
 import typing as t

@@ -128,6 +128,11 @@ actions:
   type: list
   elements: str
   sample: ["attach volume vol-049df61146c4d7901 to i-1234567890abcdef0 as /dev/sdf"]
+throttled_calls:
+  description: How many answers said that there were too many calls. Those calls were sent again.
+  returned: when the options are valid
+  type: int
+  sample: 0
 """
 
 import typing as t

@@ -110,9 +110,13 @@ left:
       returned: always
       type: str
       sample: Volume vol-049df611 is still attached to i-12345678.
+throttled_calls:
+  description: How many answers said that there were too many calls. Those calls were sent again.
+  returned: when the options are valid
+  type: int
+  sample: 0
 """
 
-from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.bakehouse.images.plugins.module_utils._errors import BuildError
 from ansible_collections.bakehouse.images.plugins.module_utils._module import fail
 from ansible_collections.bakehouse.images.plugins.module_utils._outscale.api import argument_spec, connect
@@ -121,12 +125,13 @@ from ansible_collections.bakehouse.images.plugins.module_utils._outscale.builds 
     plan_removal,
     remove,
 )
+from ansible_collections.bakehouse.images.plugins.module_utils._outscale.module import OutscaleModule
 from ansible_collections.bakehouse.images.plugins.module_utils._plan import plan_diff
 
 
 def main() -> None:
     """Run the module."""
-    module = AnsibleModule(
+    module = OutscaleModule(
         argument_spec=argument_spec(
             state={"type": "str", "choices": ["absent"], "default": "absent"},
             build_id={"type": "str", "required": True},

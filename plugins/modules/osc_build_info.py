@@ -286,16 +286,21 @@ volumes:
       returned: always
       type: dict
       sample: {"bakehouse:build-id": 3f9c0a71d2b84e65}
+throttled_calls:
+  description: How many answers said that there were too many calls. Those calls were sent again.
+  returned: when the options are valid
+  type: int
+  sample: 0
 """
 
 import typing as t
 
-from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.bakehouse.images.plugins.module_utils._errors import BuildError, Refused
 from ansible_collections.bakehouse.images.plugins.module_utils._module import fail
 from ansible_collections.bakehouse.images.plugins.module_utils._outscale.api import OutscaleApi, argument_spec, connect
 from ansible_collections.bakehouse.images.plugins.module_utils._outscale.attachments import read_vm
 from ansible_collections.bakehouse.images.plugins.module_utils._outscale.builds import find_build
+from ansible_collections.bakehouse.images.plugins.module_utils._outscale.module import OutscaleModule
 from ansible_collections.bakehouse.images.plugins.module_utils._outscale.sources import (
     SourceRequest,
     find_source,
@@ -321,7 +326,7 @@ def look(api: OutscaleApi, params: t.Mapping[str, t.Any]) -> t.Dict[str, t.Any]:
 
 def main() -> None:
     """Run the module."""
-    module = AnsibleModule(
+    module = OutscaleModule(
         argument_spec=argument_spec(
             image_name={"type": "str"},
             build_id={"type": "str"},

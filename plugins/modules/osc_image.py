@@ -380,11 +380,15 @@ actions:
   type: list
   elements: str
   sample: ["make image web-2026-03 from snap-06687767"]
+throttled_calls:
+  description: How many answers said that there were too many calls. Those calls were sent again.
+  returned: when the options are valid
+  type: int
+  sample: 0
 """
 
 import typing as t
 
-from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.bakehouse.images.plugins.module_utils._errors import BuildError
 from ansible_collections.bakehouse.images.plugins.module_utils._module import fail
 from ansible_collections.bakehouse.images.plugins.module_utils._outscale.api import argument_spec, connect
@@ -395,6 +399,7 @@ from ansible_collections.bakehouse.images.plugins.module_utils._outscale.image_d
 from ansible_collections.bakehouse.images.plugins.module_utils._outscale.image_plans import apply_present, plan_present
 from ansible_collections.bakehouse.images.plugins.module_utils._outscale.image_removal import plan_absent
 from ansible_collections.bakehouse.images.plugins.module_utils._outscale.image_requests import ImageRequest
+from ansible_collections.bakehouse.images.plugins.module_utils._outscale.module import OutscaleModule
 from ansible_collections.bakehouse.images.plugins.module_utils._plan import apply_plan, plan_diff
 
 STRINGS = {"type": "list", "elements": "str"}
@@ -451,7 +456,7 @@ def own_options() -> t.Dict[str, t.Any]:
     }
 
 
-def ensure_absent(module: AnsibleModule) -> t.Dict[str, t.Any]:
+def ensure_absent(module: OutscaleModule) -> t.Dict[str, t.Any]:
     """Plan, and apply the plan unless in check mode."""
     names = ("image_id", "name", "build_id", "delete_snapshots")
     plan = plan_absent(connect(module), **{name: module.params[name] for name in names})
@@ -466,7 +471,7 @@ def ensure_absent(module: AnsibleModule) -> t.Dict[str, t.Any]:
     }
 
 
-def ensure_present(module: AnsibleModule) -> t.Dict[str, t.Any]:
+def ensure_present(module: OutscaleModule) -> t.Dict[str, t.Any]:
     """Plan, and apply the plan unless in check mode."""
     request = ImageRequest.from_params(module.params)
     api = connect(module)
@@ -481,7 +486,7 @@ def ensure_present(module: AnsibleModule) -> t.Dict[str, t.Any]:
 
 def main() -> None:
     """Run the module."""
-    module = AnsibleModule(
+    module = OutscaleModule(
         argument_spec=argument_spec(**own_options()), supports_check_mode=True, required_one_of=[("name", "image_id")]
     )
     try:

@@ -238,9 +238,13 @@ actions:
   type: list
   elements: str
   sample: ["copy image ami-0fcdc403 (Debian-12) of account 100000000000"]
+throttled_calls:
+  description: How many answers said that there were too many calls. Those calls were sent again.
+  returned: when the options are valid
+  type: int
+  sample: 0
 """
 
-from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.bakehouse.images.plugins.module_utils._errors import BuildError
 from ansible_collections.bakehouse.images.plugins.module_utils._module import fail
 from ansible_collections.bakehouse.images.plugins.module_utils._outscale.api import argument_spec, connect
@@ -250,10 +254,11 @@ from ansible_collections.bakehouse.images.plugins.module_utils._outscale.copies 
     apply_copy,
     plan_copy,
 )
+from ansible_collections.bakehouse.images.plugins.module_utils._outscale.module import OutscaleModule
 from ansible_collections.bakehouse.images.plugins.module_utils._plan import plan_diff
 
 
-def ensure(module: AnsibleModule) -> CopyPlan:
+def ensure(module: OutscaleModule) -> CopyPlan:
     """Plan, and apply the plan unless in check mode."""
     request = CopyRequest.from_params(module.params)
     api = connect(module)
@@ -265,7 +270,7 @@ def ensure(module: AnsibleModule) -> CopyPlan:
 
 def main() -> None:
     """Run the module."""
-    module = AnsibleModule(
+    module = OutscaleModule(
         argument_spec=argument_spec(
             build_id={"type": "str", "required": True},
             source_image_id={"type": "str", "required": True},

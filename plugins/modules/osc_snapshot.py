@@ -163,14 +163,19 @@ actions:
   type: list
   elements: str
   sample: ["create a snapshot of volume vol-049df611"]
+throttled_calls:
+  description: How many answers said that there were too many calls. Those calls were sent again.
+  returned: when the options are valid
+  type: int
+  sample: 0
 """
 
 import typing as t
 
-from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.bakehouse.images.plugins.module_utils._errors import BuildError
 from ansible_collections.bakehouse.images.plugins.module_utils._module import fail
 from ansible_collections.bakehouse.images.plugins.module_utils._outscale.api import argument_spec, connect
+from ansible_collections.bakehouse.images.plugins.module_utils._outscale.module import OutscaleModule
 from ansible_collections.bakehouse.images.plugins.module_utils._outscale.snapshot_plans import (
     SnapshotPlan,
     SnapshotRequest,
@@ -196,7 +201,7 @@ def own_options() -> t.Dict[str, t.Any]:
     }
 
 
-def ensure(module: AnsibleModule) -> SnapshotPlan:
+def ensure(module: OutscaleModule) -> SnapshotPlan:
     """Plan, and apply the plan unless in check mode."""
     request = SnapshotRequest.from_params(module.params)
     api = connect(module)
@@ -213,7 +218,7 @@ def ensure(module: AnsibleModule) -> SnapshotPlan:
 
 def main() -> None:
     """Run the module."""
-    module = AnsibleModule(
+    module = OutscaleModule(
         argument_spec=argument_spec(**own_options()),
         supports_check_mode=True,
         required_if=[

@@ -219,12 +219,17 @@ image:
       returned: always
       type: dict
       sample: {"bakehouse:build-id": 3f9c0a71d2b84e65}
+throttled_calls:
+  description: How many answers said that there were too many calls. Those calls were sent again.
+  returned: when the options are valid
+  type: int
+  sample: 0
 """
 
-from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.bakehouse.images.plugins.module_utils._errors import BuildError
 from ansible_collections.bakehouse.images.plugins.module_utils._module import fail
 from ansible_collections.bakehouse.images.plugins.module_utils._outscale.api import argument_spec, connect
+from ansible_collections.bakehouse.images.plugins.module_utils._outscale.module import OutscaleModule
 from ansible_collections.bakehouse.images.plugins.module_utils._outscale.sources import (
     SourceRequest,
     find_source,
@@ -234,7 +239,7 @@ from ansible_collections.bakehouse.images.plugins.module_utils._outscale.sources
 
 def main() -> None:
     """Run the module."""
-    module = AnsibleModule(argument_spec=argument_spec(**source_argument_spec()), supports_check_mode=True)
+    module = OutscaleModule(argument_spec=argument_spec(**source_argument_spec()), supports_check_mode=True)
     try:
         image = find_source(connect(module), SourceRequest.from_params(module.params))
     except BuildError as exc:

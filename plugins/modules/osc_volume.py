@@ -195,14 +195,19 @@ actions:
   type: list
   elements: str
   sample: ["create a volume: 16 GiB, gp2, from snap-06687767, in eu-west-2a"]
+throttled_calls:
+  description: How many answers said that there were too many calls. Those calls were sent again.
+  returned: when the options are valid
+  type: int
+  sample: 0
 """
 
 import typing as t
 
-from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.bakehouse.images.plugins.module_utils._errors import BuildError
 from ansible_collections.bakehouse.images.plugins.module_utils._module import fail
 from ansible_collections.bakehouse.images.plugins.module_utils._outscale.api import argument_spec, connect
+from ansible_collections.bakehouse.images.plugins.module_utils._outscale.module import OutscaleModule
 from ansible_collections.bakehouse.images.plugins.module_utils._outscale.volume_plans import (
     VolumePlan,
     VolumeRequest,
@@ -231,7 +236,7 @@ def own_options() -> t.Dict[str, t.Any]:
     }
 
 
-def ensure(module: AnsibleModule) -> VolumePlan:
+def ensure(module: OutscaleModule) -> VolumePlan:
     """Plan, and apply the plan unless in check mode."""
     request = VolumeRequest.from_params(module.params)
     api = connect(module)
@@ -248,7 +253,7 @@ def ensure(module: AnsibleModule) -> VolumePlan:
 
 def main() -> None:
     """Run the module."""
-    module = AnsibleModule(
+    module = OutscaleModule(
         argument_spec=argument_spec(**own_options()),
         supports_check_mode=True,
         required_if=[

@@ -125,11 +125,15 @@ actions:
   type: list
   elements: str
   sample: ["attach volume vol-049df611 to i-12345678 as /dev/xvdb"]
+throttled_calls:
+  description: How many answers said that there were too many calls. Those calls were sent again.
+  returned: when the options are valid
+  type: int
+  sample: 0
 """
 
 import typing as t
 
-from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.bakehouse.images.plugins.module_utils._errors import BuildError
 from ansible_collections.bakehouse.images.plugins.module_utils._module import fail
 from ansible_collections.bakehouse.images.plugins.module_utils._outscale.api import argument_spec, connect
@@ -140,6 +144,7 @@ from ansible_collections.bakehouse.images.plugins.module_utils._outscale.attachm
     plan_absent,
     plan_present,
 )
+from ansible_collections.bakehouse.images.plugins.module_utils._outscale.module import OutscaleModule
 from ansible_collections.bakehouse.images.plugins.module_utils._plan import apply_plan, plan_diff
 
 
@@ -158,7 +163,7 @@ def own_options() -> t.Dict[str, t.Any]:
     }
 
 
-def ensure(module: AnsibleModule) -> AttachmentPlan:
+def ensure(module: OutscaleModule) -> AttachmentPlan:
     """Plan, and apply the plan unless in check mode."""
     request = AttachmentRequest.from_params(module.params)
     api = connect(module)
@@ -175,7 +180,7 @@ def ensure(module: AnsibleModule) -> AttachmentPlan:
 
 def main() -> None:
     """Run the module."""
-    module = AnsibleModule(
+    module = OutscaleModule(
         argument_spec=argument_spec(**own_options()),
         supports_check_mode=True,
         required_if=[

@@ -28,12 +28,15 @@ KNOWN = {
 Record = Mapping[str, t.Any]
 
 
-def next_record(earlier: Record, step: str, now: float, *, manifest: str, details: Record) -> dict[str, t.Any]:
+def next_record(
+    earlier: Record, step: str, now: float, *, manifest: str, details: Record, throttled: int = 0
+) -> dict[str, t.Any]:
     """The record after a step.
 
     Args:
         earlier: the record before it; empty begins a new one.
         manifest: the manifest's path, which the record keeps; empty leaves it as it was.
+        throttled: how many calls of the build were throttled so far.
     """
     steps = [dict(one) for one in earlier.get("steps", [])]
     if earlier:
@@ -42,6 +45,7 @@ def next_record(earlier: Record, step: str, now: float, *, manifest: str, detail
         "began": earlier.get("began", now),
         "ended": now,
         "steps": steps,
+        "throttled_calls": throttled,
         "manifest": manifest or earlier.get("manifest", ""),
         "details": {**earlier.get("details", {}), **details},
     }
@@ -63,6 +67,7 @@ def manifest_of(record: Record, step: str, facts: Record) -> dict[str, t.Any]:
         **record["details"],
         "last_step": step,
         "steps": record["steps"],
+        "throttled_calls": record["throttled_calls"],
     }
 
 

@@ -41,11 +41,16 @@ def summarize(name: str, facts: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
         "seconds": _seconds(facts),
         "fingerprint": (facts.get("__bake_identity") or {}).get("fingerprint") or "",
         "build_host": facts.get("__bake_build_host") or "",
+        "throttled_calls": _record(facts).get("throttled_calls") or 0,
     }
 
 
+def _record(facts: t.Mapping[str, t.Any]) -> t.Mapping[str, t.Any]:
+    return (facts.get("__bake_progress") or {}).get("record") or {}
+
+
 def _seconds(facts: t.Mapping[str, t.Any]) -> float | None:
-    record = (facts.get("__bake_progress") or {}).get("record") or {}
+    record = _record(facts)
     return round(record["ended"] - record["began"], 1) if "began" in record and "ended" in record else None
 
 
@@ -54,11 +59,19 @@ def line(name: str, result: t.Mapping[str, t.Any]) -> str:
     words = WORDS.get(result["status"], result["status"])
     if result["status"] == "built" and result["seconds"] is not None:
         words += f" in {result['seconds']} s"
+    throttled = _throttled(result["throttled_calls"])
     first = str(result["reason"]).strip().partition("\n")[0]
     if result["status"] == "skipped" and first:
         # The reason is a whole sentence, which begins with the word.
         return f"{name}: {first[0].lower()}{first[1:]}"
-    return f"{name}: {words}" + (f" ({first})" if first else "")
+    more = "; ".join(filter(None, (first, throttled)))
+    return f"{name}: {words}" + (f" ({more})" if more else "")
+
+
+def _throttled(number: int) -> str:
+    if not number:
+        return ""
+    return f"{number} call{' was' if number == 1 else 's were'} throttled and sent again"
 
 
 __all__ = ("line", "summarize")

@@ -19,6 +19,7 @@ import typing as t
 from ansible.errors import AnsibleConnectionFailure
 from ansible.plugins.action.normal import ActionModule as NormalAction
 from ansible_collections.bakehouse.images.plugins.plugin_utils._controller_agent import use_agent
+from ansible_collections.bakehouse.images.plugins.plugin_utils._throttling import add_throttled, throttled_calls
 
 # The image's variable that says how AWS is called, and the modules that take it as their option access: all of the
 # action group bakehouse.images.aws that have an action plugin.
@@ -34,11 +35,16 @@ class ModuleAction(NormalAction):
         use_agent(self._connection)
         self._give_access(task_vars or {})
         try:
-            result: dict[str, t.Any] = super().run(tmp, task_vars)
+            result: dict[str, t.Any] = self._counted(super().run(tmp, task_vars), task_vars or {})
         except AnsibleConnectionFailure as exc:
             return unreachable_result(self._task.delegate_to, exc)
         if result.get("unreachable"):
             return unreachable_result(self._task.delegate_to, result.get("msg"))
+        return result
+
+    def _counted(self, result: dict[str, t.Any], variables: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
+        """Add the module's throttled calls to those of its image. In one place, so that no task is forgotten."""
+        add_throttled(str(variables.get("inventory_hostname")), throttled_calls(result))
         return result
 
     def _give_access(self, variables: t.Mapping[str, t.Any]) -> None:

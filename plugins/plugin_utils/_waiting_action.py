@@ -17,6 +17,7 @@ import typing as t
 
 from ansible.utils.display import Display
 from ansible_collections.bakehouse.images.plugins.plugin_utils._module_action import ModuleAction
+from ansible_collections.bakehouse.images.plugins.plugin_utils._throttling import throttled_calls, with_throttled
 
 display = Display()
 
@@ -36,7 +37,7 @@ class WaitingAction(ModuleAction):
         """Run the module until it no longer times out, or its whole time is up."""
         given = dict(self._task.args)
         limit = float(given.get("wait_timeout") or self.default_timeout)
-        waited, changed = 0.0, False
+        waited, changed, throttled = 0.0, False, 0
         try:
             while True:
                 piece = min(PIECE_SECONDS, limit - waited)
@@ -45,8 +46,10 @@ class WaitingAction(ModuleAction):
                     self._task.args["wait_delay"] = max(float(given.get("wait_delay") or 0), LATER_DELAY_SECONDS)
                 result = super().run(tmp, task_vars)
                 waited += piece
+                throttled += throttled_calls(result)
                 if not result.get("timed_out") or waited >= limit:
-                    return {**result, "changed": bool(result.get("changed")) or changed}
+                    whole = {**result, "changed": bool(result.get("changed")) or changed}
+                    return with_throttled(whole, throttled)
                 # The piece that timed out has made what is waited for, or found it.
                 changed = True
                 display.display(f"[{(task_vars or {}).get('inventory_hostname', '')}] {result.get('msg')}")

@@ -13,7 +13,7 @@ import typing as t
 from collections.abc import Iterable, Sequence
 
 from tests.integration.killing import sweep
-from tests.integration.project import Cloud, Project
+from tests.integration.project import Cloud, Project, Ran
 from tests.lab_fixture import RunningLab
 
 #: Short, so that what never ends is given up soon.
@@ -137,8 +137,8 @@ def play(
     source: str,
     *,
     patience: t.Mapping[str, t.Any] = PATIENCE,
-) -> None:
-    """Build with faults: the outcome is what they say, and nothing is left.
+) -> Ran:
+    """Build with faults: the outcome is what they say, and nothing is left. Returns the build.
 
     Args:
         patience: how long the build waits; empty for its own times, where no fault lasts for ever.
@@ -172,3 +172,4 @@ def play(
     assert cloud.leftovers() == [], names
     assert (cloud.image("web") is not None) is all(one.is_survived or one.image for one in faults), names
     cloud.forget("web")
+    return ran

@@ -7,6 +7,7 @@ these faults alone, and pairs of them at random."""
 
 from __future__ import annotations
 
+import json
 import os
 
 from tests.integration.faults import CHANGES, Fault, fatal, fault, play
@@ -25,7 +26,11 @@ def test_a_busy_account_that_loses_answers_gets_one_image(
         Fault("consistent-late", settings={"consistency_seconds": 2}),
         Fault("metadata-once", fault("InstanceMetadata", code="ServiceUnavailable")),
     ]
-    play(every, project, cloud, lab, source_ami, patience={})
+    manifest = project.folder / "web.json"
+    ran = play(every, project, cloud, lab, source_ami, patience={"bake_manifest": str(manifest)})
+    throttled = json.loads(manifest.read_text())["throttled_calls"]
+    assert throttled > 0
+    assert f"{throttled} calls were throttled and sent again" in " ".join(ran.output.split())
 
 
 def test_a_snapshot_that_fails_on_its_way_is_reported_and_removed(

@@ -27,10 +27,12 @@ from ansible_collections.amazon.aws.plugins.module_utils.tagging import (
     compare_aws_tags,
 )
 from ansible_collections.bakehouse.images.plugins.module_utils._cloud.shared_looks import SharedLooks, shared_folder
+from ansible_collections.bakehouse.images.plugins.module_utils._cloud.throttling import ThrottledCalls, ThrottlingModule
 from ansible_collections.bakehouse.images.plugins.module_utils._cloud.waiting import retry_missing
 from ansible_collections.bakehouse.images.plugins.module_utils._ec2 import sessions
 from ansible_collections.bakehouse.images.plugins.module_utils._ec2.access import ACCESS_SPEC, Access
 from ansible_collections.bakehouse.images.plugins.module_utils._ec2.errors import (
+    THROTTLED,
     OutcomeUnknown,
     encoded_message,
     error_code,
@@ -152,8 +154,11 @@ class Ec2Api:
         return retry_missing(attempt, timeout_seconds=seconds, clock=self.clock)
 
 
-class AnsibleAWSModule(AmazonModule):  # type: ignore[misc]
-    """A module with amazon.aws's common options, and with C(access), which those have no words for."""
+class AnsibleAWSModule(ThrottlingModule, AmazonModule):  # type: ignore[misc]
+    """A module with amazon.aws's common options, and with C(access), which those have no words for.
+
+    Its result says how many calls were throttled.
+    """
 
     def __init__(self, **settings: t.Any) -> None:
         spec = dict(settings.pop("argument_spec"), access=ACCESS_SPEC)
@@ -192,6 +197,7 @@ def connect(module: AnsibleAWSModule, *, service: str = "ec2", region: t.Optiona
     gc.disable()
     try:
         client = connection.client(service)
+        count_throttled(client, module.throttled)
     finally:
         gc.enable()
     decode = connection.decode if access.decode_authorization_messages else None
@@ -290,6 +296,16 @@ def _limit_retries(client: t.Any) -> None:
     events.register_first("needs-retry.ec2.CreateSnapshot", _stop_when_unknown, unique_id="bakehouse-unknown")
 
 
+def count_throttled(client: t.Any, calls: ThrottledCalls) -> None:
+    """Count the answers that say that there are too many calls; botocore asks again by itself."""
+
+    def count(response: t.Any = None, **_event: t.Any) -> None:
+        if response is not None and response[1].get("Error", {}).get("Code") in THROTTLED:
+            calls.add()
+
+    client.meta.events.register_first("needs-retry", count)
+
+
 def _stop_when_unreachable(attempts: int = 0, caught_exception: t.Any = None, **_event: t.Any) -> None:
     unreachable = (botocore_errors.EndpointConnectionError, botocore_errors.ConnectTimeoutError)
     if isinstance(caught_exception, unreachable) and attempts >= CONNECT_ATTEMPTS:
@@ -305,7 +321,7 @@ def _stop_when_unknown(
         reason = str(caught_exception)
     elif response is not None and response[0].status_code >= 500:
         error = response[1].get("Error", {})
-        if error.get("Code") not in ("RequestLimitExceeded", "Throttling", "Unavailable"):
+        if error.get("Code") not in {*THROTTLED, "Unavailable"}:
             reason = "%s (%s)" % (error.get("Message"), error.get("Code"))
     if reason:
         raise OutcomeUnknown("%s was sent, but its outcome is not known: %s." % (operation.name, reason))
@@ -349,6 +365,7 @@ __all__ = (
     "Ec2Api",
     "OutcomeUnknown",
     "connect",
+    "count_throttled",
     "error_code",
     "filter_list",
     "tag_specifications",

@@ -62,7 +62,7 @@ _BUSY = {
 }
 # What EC2 and the services beside it say; botocore's standard retry mode knows these and more:
 # https://docs.aws.amazon.com/boto3/latest/guide/retries.html
-_THROTTLED = {"RequestLimitExceeded", "RequestThrottled", "Throttling", "ThrottlingException"}
+THROTTLED = {"RequestLimitExceeded", "RequestThrottled", "Throttling", "ThrottlingException"}
 _PERMISSION = re.compile(r"not authorized to perform: ([\w-]+:\w+)")
 _PRINCIPAL = re.compile(r"User: (\S+) is not authorized")
 _ENCODED = re.compile(r"\s*Encoded authorization failure message:\s*(.*)", re.DOTALL)
@@ -109,7 +109,7 @@ def _kind(code: str) -> t.Tuple[t.Type[BuildError], t.Optional[str]]:
     )
     kinds: t.Dict[str, t.Type[BuildError]] = dict.fromkeys(_MALFORMED, Invalid)
     kinds.update(dict.fromkeys(_BUSY, Busy), IdempotentParameterMismatch=Conflict)
-    kinds.update(dict.fromkeys(_THROTTLED, Throttled))
+    kinds.update(dict.fromkeys(THROTTLED, Throttled))
     if code in _CREDENTIALS:
         return Refused, "EC2 does not accept the credentials in use: check the keys, their session token and the clock."
     if code in kinds:
@@ -191,4 +191,11 @@ def translate_transport_error(exc: Exception, doing: str, endpoint: str) -> Buil
     return BuildError("Cannot %s: %s" % (doing, exc), error_code=name)
 
 
-__all__ = ("OutcomeUnknown", "encoded_message", "error_code", "translate_client_error", "translate_transport_error")
+__all__ = (
+    "THROTTLED",
+    "OutcomeUnknown",
+    "encoded_message",
+    "error_code",
+    "translate_client_error",
+    "translate_transport_error",
+)

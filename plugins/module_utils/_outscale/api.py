@@ -13,6 +13,7 @@ import os
 import random
 import typing as t
 
+from ansible_collections.bakehouse.images.plugins.module_utils._cloud.throttling import ThrottledCalls
 from ansible_collections.bakehouse.images.plugins.module_utils._cloud.waiting import retry_missing
 from ansible_collections.bakehouse.images.plugins.module_utils._errors import BuildError, NotFound
 from ansible_collections.bakehouse.images.plugins.module_utils._outscale.errors import (
@@ -32,7 +33,7 @@ from ansible_collections.bakehouse.images.plugins.module_utils._outscale.transpo
 from ansible_collections.bakehouse.images.plugins.module_utils._wait import Clock, SystemClock
 
 if t.TYPE_CHECKING:
-    from ansible.module_utils.basic import AnsibleModule
+    from ansible_collections.bakehouse.images.plugins.module_utils._outscale.module import OutscaleModule
 
 ATTEMPTS = 10
 # An endpoint that nobody listens on will not appear: say so after a few seconds.
@@ -57,6 +58,7 @@ class OutscaleApi:
         transport: what sends the calls.
         attempts: how often a call is tried that was throttled, or failed on the other side.
         clock: lets tests wait without waiting.
+        throttled: where throttled calls are counted.
     """
 
     def __init__(
@@ -67,12 +69,14 @@ class OutscaleApi:
         attempts: int = ATTEMPTS,
         clock: t.Optional[Clock] = None,
         new_id_seconds: float = NEW_ID_SECONDS,
+        throttled: t.Optional[ThrottledCalls] = None,
     ) -> None:
         self.transport = transport
         self.region = region
         self.attempts = attempts
         self.clock: Clock = clock or SystemClock()
         self.new_id_seconds = new_id_seconds
+        self.throttled = throttled or ThrottledCalls()
 
     def call(self, action: str, doing: str, **params: t.Any) -> t.Dict[str, t.Any]:
         """Call one action and return its answer.
@@ -110,6 +114,7 @@ class OutscaleApi:
 
     def _is_worth_another(self, action: str, answer: Answer) -> bool:
         if is_throttled(answer.status, answer.body):
+            self.throttled.add()
             return True
         if answer.status < 500:
             return False
@@ -182,7 +187,7 @@ def argument_spec(**own: t.Any) -> t.Dict[str, t.Any]:
     return dict(access_argument_spec(), access=access, **own)
 
 
-def connect(module: AnsibleModule) -> OutscaleApi:
+def connect(module: OutscaleModule) -> OutscaleApi:
     """The API with the module's keys, region and endpoint. Ends the module where the SDK is missing.
 
     Raises:
@@ -197,7 +202,8 @@ def connect(module: AnsibleModule) -> OutscaleApi:
         )
     given = {key: value for key, value in (module.params.get("access") or {}).items() if value is not None}
     settings = resolve(dict(module.params, **given), os.environ)
-    return OutscaleApi(SdkTransport(settings), settings.region, attempts=settings.max_attempts)
+    transport = SdkTransport(settings)
+    return OutscaleApi(transport, settings.region, attempts=settings.max_attempts, throttled=module.throttled)
 
 
 __all__ = ("NEW_ID_SECONDS", "OutscaleApi", "access_argument_spec", "argument_spec", "connect")

@@ -38,6 +38,7 @@ def test_a_build_under_way_says_what_it_knows() -> None:
         "volume": {"volume_id": "vol-1"},
         "last_step": "volume",
         "steps": [{"step": "validate", "seconds": 0.5}, {"step": "volume", "seconds": 0.5}],
+        "throttled_calls": 0,
     }
 
 
@@ -51,6 +52,13 @@ def test_a_build_that_has_ended_says_only_what_it_ended_with() -> None:
     manifest = manifest_of(record, "finish", {"__bake_volume": {"volume_id": "gone"}})
     assert (manifest["status"], manifest["image"], manifest["image_name"]) == ("failed", {}, "web")
     assert "volume" not in manifest
+
+
+def test_throttled_calls_are_those_of_the_whole_build() -> None:
+    record = next_record(after("validate"), "volume", 11.0, manifest="", details={}, throttled=3)
+    assert manifest_of(record, "volume", {})["throttled_calls"] == 3
+    ended = next_record(record, "finish", 12.0, manifest="", details={"status": "built"}, throttled=5)
+    assert manifest_of(ended, "finish", {})["throttled_calls"] == 5
 
 
 def test_readers_see_whole_manifests_only(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ import pytest
 from ansible_collections.bakehouse.images.plugins.plugin_utils._build_summary import line, summarize
 
 RECORD = {"record": {"began": 10.0, "ended": 22.34}}
+THROTTLED = {"record": {**RECORD["record"], "throttled_calls": 12}}
 
 
 @pytest.mark.parametrize(
@@ -30,6 +31,14 @@ RECORD = {"record": {"began": 10.0, "ended": 22.34}}
         (
             {"__bake_status": "skipped", "__bake_error": {"msg": "Not built, because base has failed: no space"}},
             "k8s: not built, because base has failed: no space",
+        ),
+        (
+            {"__bake_status": "built", "__bake_progress": THROTTLED},
+            "k8s: built in 12.3 s (12 calls were throttled and sent again)",
+        ),
+        (
+            {"__bake_status": "failed", "__bake_progress": THROTTLED, "__bake_error": {"msg": "No space."}},
+            "k8s: failed (No space.; 12 calls were throttled and sent again)",
         ),
         ({}, "k8s: ended without an image"),
     ],
@@ -55,4 +64,6 @@ def test_the_result_holds_what_a_program_wants() -> None:
         "seconds": 12.3,
         "fingerprint": "f00",
         "build_host": "builder",
+        "throttled_calls": 0,
     }
+    assert summarize("k8s", {**facts, "__bake_progress": THROTTLED})["throttled_calls"] == 12

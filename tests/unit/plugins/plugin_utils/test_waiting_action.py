@@ -58,6 +58,13 @@ def test_progress_is_shown_until_the_module_is_done(monkeypatch: pytest.MonkeyPa
     assert action._task.args == given
 
 
+def test_throttled_calls_of_the_pieces_add_up(monkeypatch: pytest.MonkeyPatch, shown: list[str]) -> None:
+    answers(monkeypatch, {**PENDING, "throttled_calls": 3}, PENDING, {"changed": False, "throttled_calls": 4})
+    assert Action({}).run()["throttled_calls"] == 7
+    answers(monkeypatch, {**PENDING, "throttled_calls": 3}, {"failed": True, "throttled_calls": 0})
+    assert Action({}).run()["throttled_calls"] == 3
+
+
 def test_the_whole_limit_holds(monkeypatch: pytest.MonkeyPatch, shown: list[str]) -> None:
     limits = answers(monkeypatch, PENDING, PENDING)
     result = Action({"wait_timeout": 45}).run()

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import boto3
 import pytest
+from ansible_collections.bakehouse.images.plugins.module_utils._cloud.throttling import ThrottledCalls
 from ansible_collections.bakehouse.images.plugins.module_utils._ec2.access import Access
 from ansible_collections.bakehouse.images.plugins.module_utils._ec2.api import ATTEMPTS, Ec2Api, connect
 from ansible_collections.bakehouse.images.plugins.module_utils._errors import Invalid, Refused
@@ -29,6 +30,7 @@ class Module:
     def __init__(self, access: dict[str, t.Any], **params: t.Any) -> None:
         given = {"access_key": "AKIAOTHER", "secret_key": "other", "region": "us-east-1", **params}
         names = ("profile", "session_token", "endpoint_url", "aws_ca_bundle", "aws_config")
+        self.throttled = ThrottledCalls()
         self.params = {**dict.fromkeys(names), "validate_certs": True, **given, "access": access}
 
 

@@ -30,6 +30,15 @@ def test_throttled_calls_are_tried_again_with_growing_delays(world: World, statu
     assert world.clock.time > 0.5 * (1 + 2 + 4 + 8 + 16) * 0.5 - 0.01
 
 
+def test_throttled_calls_are_counted_and_others_are_not(world: World) -> None:
+    world.refuse("ReadVms", 429, "24", "ErrorOperationThrottled", times=2)
+    world.refuse("ReadVms", 500)
+    world.refuse("ReadVolumes", 503, "6", "ErrorOperationThrottled")
+    world.api.call("ReadVms", "look")
+    world.api.call("ReadVolumes", "look")
+    assert world.api.throttled.count == 3
+
+
 def test_throttling_that_lasts_is_said(world: World) -> None:
     world.refuse("ReadVms", 429, "24", "ErrorOperationThrottledPerAccount", times=99)
     with pytest.raises(Throttled, match="too many calls at the same time"):
