@@ -17,6 +17,9 @@ from ansible_collections.bakehouse.images.plugins.module_utils._ec2.api import E
 
 T = t.TypeVar("T")
 
+# As a part of the time since the look before.
+NEW_ENOUGH = 0.8
+
 
 class Kind(t.NamedTuple):
     """How resources of one kind are asked for."""
@@ -38,8 +41,8 @@ def watching(
 ) -> t.Iterator[t.Callable[[], T]]:
     """A function that looks at the resource; to be called until the wait is over.
 
-    The first look is one's own: most waits are over with it. Each further one may be as old as half of the time since
-    the one before.
+    The first look is one's own: most waits are over with it. For each further one an answer will do that is newer than
+    the look before, by a fifth of the time since then.
 
     Args:
         describe: looks alone, and raises what there is to be raised.
@@ -56,7 +59,7 @@ def watching(
         now = api.clock.now()
         found = None
         if shared and before:
-            found = shared.look(resource_id, ask, at_most_seconds=(now - before[0]) / 2)
+            found = shared.look(resource_id, ask, at_most_seconds=(now - before[0]) * NEW_ENOUGH)
         before[:] = [now]
         return describe() if found is None else parse(found)
 
