@@ -126,7 +126,9 @@ options:
         description: V(false) does not look at certificates.
         type: bool
       max_retries:
-        description: How often a call that fails for a passing reason is made again, with growing pauses.
+        description:
+          - How often a call that fails for a passing reason is made again, with growing pauses. When not given, 9
+            times, and up to 39 times where calls are throttled.
         type: int
       poll_delay:
         description:

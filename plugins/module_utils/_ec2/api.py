@@ -27,17 +27,22 @@ from ansible_collections.amazon.aws.plugins.module_utils.tagging import (
     compare_aws_tags,
 )
 from ansible_collections.bakehouse.images.plugins.module_utils._cloud.shared_looks import SharedLooks, shared_folder
-from ansible_collections.bakehouse.images.plugins.module_utils._cloud.throttling import ThrottledCalls, ThrottlingModule
+from ansible_collections.bakehouse.images.plugins.module_utils._cloud.throttling import ThrottlingModule
 from ansible_collections.bakehouse.images.plugins.module_utils._cloud.waiting import retry_missing
 from ansible_collections.bakehouse.images.plugins.module_utils._ec2 import sessions
 from ansible_collections.bakehouse.images.plugins.module_utils._ec2.access import ACCESS_SPEC, Access
 from ansible_collections.bakehouse.images.plugins.module_utils._ec2.errors import (
-    THROTTLED,
     OutcomeUnknown,
     encoded_message,
     error_code,
     translate_client_error,
     translate_transport_error,
+)
+from ansible_collections.bakehouse.images.plugins.module_utils._ec2.retries import (
+    ATTEMPTS,
+    be_patient,
+    count_throttled,
+    limit_retries,
 )
 from ansible_collections.bakehouse.images.plugins.module_utils._errors import BuildError, Invalid, Refused
 from ansible_collections.bakehouse.images.plugins.module_utils._wait import Clock, SystemClock
@@ -45,10 +50,7 @@ from ansible_collections.bakehouse.images.plugins.module_utils._wait import Cloc
 with contextlib.suppress(ImportError):  # AnsibleAWSModule says what is missing before anything here is called
     import botocore.exceptions as botocore_errors
 
-# Throttling in a busy account lasts: ten attempts are about a minute.
-ATTEMPTS = 10
 # An endpoint that nobody listens on will not appear: say so after a few seconds.
-CONNECT_ATTEMPTS = 3
 CONNECT_TIMEOUT_SECONDS = 10
 # A block of 512 KiB that has not come by then is stalled: ask again.
 BLOCK_TIMEOUT_SECONDS = 20
@@ -94,7 +96,7 @@ class Ec2Api:
         self.decode = decode
         self.clock: Clock = clock or SystemClock()
         self.new_id_seconds = new_id_seconds
-        _limit_retries(client)
+        limit_retries(client)
 
     @property
     def region(self) -> str:
@@ -198,6 +200,7 @@ def connect(module: AnsibleAWSModule, *, service: str = "ec2", region: t.Optiona
     try:
         client = connection.client(service)
         count_throttled(client, module.throttled)
+        be_patient(client)
     finally:
         gc.enable()
     decode = connection.decode if access.decode_authorization_messages else None
@@ -286,47 +289,6 @@ def _config(service: str, max_retries: t.Optional[int] = None) -> t.Dict[str, t.
     return config
 
 
-def _limit_retries(client: t.Any) -> None:
-    """Keep botocore from retrying what should not be retried blindly."""
-    events = client.meta.events
-    for service in ("ec2", "ebs"):
-        name = "bakehouse-unreachable-" + service
-        events.register_first("needs-retry." + service, _stop_when_unreachable, unique_id=name)
-    # The one create call with neither a client token nor a unique name: a second try could make a second snapshot.
-    events.register_first("needs-retry.ec2.CreateSnapshot", _stop_when_unknown, unique_id="bakehouse-unknown")
-
-
-def count_throttled(client: t.Any, calls: ThrottledCalls) -> None:
-    """Count the answers that say that there are too many calls; botocore asks again by itself."""
-
-    def count(response: t.Any = None, **_event: t.Any) -> None:
-        if response is not None and response[1].get("Error", {}).get("Code") in THROTTLED:
-            calls.add()
-
-    client.meta.events.register_first("needs-retry", count)
-
-
-def _stop_when_unreachable(attempts: int = 0, caught_exception: t.Any = None, **_event: t.Any) -> None:
-    unreachable = (botocore_errors.EndpointConnectionError, botocore_errors.ConnectTimeoutError)
-    if isinstance(caught_exception, unreachable) and attempts >= CONNECT_ATTEMPTS:
-        raise caught_exception
-
-
-def _stop_when_unknown(
-    response: t.Any = None, caught_exception: t.Any = None, operation: t.Any = None, **_event: t.Any
-) -> None:
-    refused = (botocore_errors.EndpointConnectionError, botocore_errors.ConnectTimeoutError)
-    reason = ""
-    if caught_exception is not None and not isinstance(caught_exception, refused):
-        reason = str(caught_exception)
-    elif response is not None and response[0].status_code >= 500:
-        error = response[1].get("Error", {})
-        if error.get("Code") not in {*THROTTLED, "Unavailable"}:
-            reason = "%s (%s)" % (error.get("Message"), error.get("Code"))
-    if reason:
-        raise OutcomeUnknown("%s was sent, but its outcome is not known: %s." % (operation.name, reason))
-
-
 def tags_of(resource: t.Mapping[str, t.Any]) -> t.Dict[str, str]:
     """The tags of a described resource."""
     return dict(boto3_tag_list_to_ansible_dict(resource.get("Tags") or []))
@@ -365,7 +327,6 @@ __all__ = (
     "Ec2Api",
     "OutcomeUnknown",
     "connect",
-    "count_throttled",
     "error_code",
     "filter_list",
     "tag_specifications",

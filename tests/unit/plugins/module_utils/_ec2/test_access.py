@@ -14,7 +14,8 @@ import boto3
 import pytest
 from ansible_collections.bakehouse.images.plugins.module_utils._cloud.throttling import ThrottledCalls
 from ansible_collections.bakehouse.images.plugins.module_utils._ec2.access import Access
-from ansible_collections.bakehouse.images.plugins.module_utils._ec2.api import ATTEMPTS, Ec2Api, connect
+from ansible_collections.bakehouse.images.plugins.module_utils._ec2.api import Ec2Api, connect
+from ansible_collections.bakehouse.images.plugins.module_utils._ec2.retries import ATTEMPTS
 from ansible_collections.bakehouse.images.plugins.module_utils._errors import Invalid, Refused
 from botocore.exceptions import ClientError
 

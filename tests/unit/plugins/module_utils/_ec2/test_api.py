@@ -10,7 +10,8 @@ import typing as t
 
 import boto3
 import pytest
-from ansible_collections.bakehouse.images.plugins.module_utils._ec2.api import CONNECT_ATTEMPTS, Ec2Api
+from ansible_collections.bakehouse.images.plugins.module_utils._ec2.api import Ec2Api
+from ansible_collections.bakehouse.images.plugins.module_utils._ec2.retries import CONNECT_ATTEMPTS
 from ansible_collections.bakehouse.images.plugins.module_utils._errors import BuildError, Refused
 
 

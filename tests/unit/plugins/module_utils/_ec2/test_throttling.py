@@ -11,8 +11,12 @@ import typing as t
 import pytest
 from ansible_collections.bakehouse.images.plugins.module_utils._cloud.errors import Throttled
 from ansible_collections.bakehouse.images.plugins.module_utils._cloud.throttling import ThrottledCalls
-from ansible_collections.bakehouse.images.plugins.module_utils._ec2.api import count_throttled
 from ansible_collections.bakehouse.images.plugins.module_utils._ec2.errors import THROTTLED
+from ansible_collections.bakehouse.images.plugins.module_utils._ec2.retries import (
+    THROTTLED_ATTEMPTS,
+    count_throttled,
+    throttled_delay,
+)
 from ansible_collections.bakehouse.images.plugins.module_utils._errors import BuildError, Refused
 from botocore.awsrequest import AWSResponse
 from botocore.compat import HTTPHeaders
@@ -81,3 +85,31 @@ def test_other_errors_are_not_counted(ec2: t.Any, calls: ThrottledCalls) -> None
     with pytest.raises(BuildError):
         ec2.api.find("describe_images", "Images", "list images")
     assert calls.count == 0
+
+
+class TestPatience:
+    """Throttled calls are made again for longer than others that fail."""
+
+    def test_many_times(self, ec2: t.Any, calls: ThrottledCalls) -> None:
+        ec2.on("needs-retry", throttled_delay)
+        answer(ec2, "DescribeVolumes", "RequestLimitExceeded", times=THROTTLED_ATTEMPTS - 1)
+        assert ec2.api.find("describe_volumes", "Volumes", "list volumes") == []
+        assert calls.count == THROTTLED_ATTEMPTS - 1
+
+    def test_not_for_ever(self, ec2: t.Any, calls: ThrottledCalls) -> None:
+        ec2.on("needs-retry", throttled_delay)
+        answer(ec2, "DescribeVolumes", "RequestLimitExceeded", times=99)
+        with pytest.raises(Throttled):
+            ec2.api.find("describe_volumes", "Volumes", "list volumes")
+        assert calls.count == THROTTLED_ATTEMPTS
+
+    def test_pauses_grow_and_differ(self) -> None:
+        throttled = (None, {"Error": {"Code": "RequestLimitExceeded"}})
+        pauses = [[throttled_delay(number, throttled) or 0.0 for _time in range(50)] for number in (1, 3, 30)]
+        assert [max(some) <= most for some, most in zip(pauses, (2, 8, 20), strict=True)] == [True] * 3
+        assert all(len(set(some)) > 40 for some in pauses)
+        assert max(pauses[0]) < max(pauses[2])
+
+    @pytest.mark.parametrize("response", [None, (None, {}), (None, {"Error": {"Code": "InternalError"}})])
+    def test_other_errors_are_botocores(self, response: t.Any) -> None:
+        assert throttled_delay(1, response) is None
