@@ -15,7 +15,7 @@ import typing as t
 from ansible.utils.display import Display
 from ansible_collections.bakehouse.images.plugins.plugin_utils._module_action import ModuleAction
 from ansible_collections.bakehouse.images.plugins.plugin_utils._throttling import throttled_calls, with_throttled
-from ansible_collections.bakehouse.images.plugins.plugin_utils._waiting_action import PIECE_SECONDS
+from ansible_collections.bakehouse.images.plugins.plugin_utils._waiting_action import next_piece
 
 display = Display()
 
@@ -37,7 +37,7 @@ class ActionModule(ModuleAction):
         actions: list[str] = []
         try:
             while True:
-                piece = min(PIECE_SECONDS, limit - waited)
+                piece = next_piece(waited, limit)
                 is_last = waited + piece >= limit
                 self._task.args = {
                     **given,

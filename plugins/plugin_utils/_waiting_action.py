@@ -21,10 +21,16 @@ from ansible_collections.bakehouse.images.plugins.plugin_utils._throttling impor
 
 display = Display()
 
-# A line at least this often, in seconds.
-PIECE_SECONDS = 30
+# How often there is a line, in seconds: at first, and after a while. Each costs a start of the module, and some calls.
+SHORTEST_PIECE_SECONDS = 30
+LONGEST_PIECE_SECONDS = 120
 # What has not come in the first piece is not looked at as often in those that follow.
 LATER_DELAY_SECONDS = 5.0
+
+
+def next_piece(waited: float, limit: float) -> float:
+    """How many seconds to wait before the next line: as many as were waited so far, within bounds."""
+    return min(max(SHORTEST_PIECE_SECONDS, waited), LONGEST_PIECE_SECONDS, limit - waited)
 
 
 class WaitingAction(ModuleAction):
@@ -40,7 +46,7 @@ class WaitingAction(ModuleAction):
         waited, changed, throttled = 0.0, False, 0
         try:
             while True:
-                piece = min(PIECE_SECONDS, limit - waited)
+                piece = next_piece(waited, limit)
                 self._task.args = {**given, "wait_timeout": int(piece)}
                 if waited:
                     self._task.args["wait_delay"] = max(float(given.get("wait_delay") or 0), LATER_DELAY_SECONDS)
@@ -57,4 +63,4 @@ class WaitingAction(ModuleAction):
             self._task.args = given
 
 
-__all__ = ("WaitingAction",)
+__all__ = ("WaitingAction", "next_piece")

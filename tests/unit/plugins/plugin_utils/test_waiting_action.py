@@ -48,13 +48,13 @@ PENDING = {"failed": True, "timed_out": True, "msg": "Snapshot snap-1 is still p
 
 
 def test_progress_is_shown_until_the_module_is_done(monkeypatch: pytest.MonkeyPatch, shown: list[str]) -> None:
-    limits = answers(monkeypatch, PENDING, PENDING, {"changed": False, "snapshot": {"snapshot_id": "snap-1"}})
+    limits = answers(monkeypatch, *[PENDING] * 5, {"changed": False, "snapshot": {"snapshot_id": "snap-1"}})
     given = {"wait_timeout": 3600, "volume_id": "vol-1"}
     action = Action(given)
     result = action.run(task_vars={"inventory_hostname": "web"})
     assert result == {"changed": True, "snapshot": {"snapshot_id": "snap-1"}}
-    assert limits == [30, 30, 30]
-    assert shown == ["[web] Snapshot snap-1 is still pending: 40% done."] * 2
+    assert limits == [30, 30, 60, 120, 120, 120], "rarer as time goes by"
+    assert shown == ["[web] Snapshot snap-1 is still pending: 40% done."] * 5
     assert action._task.args == given
 
 
