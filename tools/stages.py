@@ -68,7 +68,8 @@ def start(name: str) -> Stage:
     environment = {key: value for key, value in os.environ.items() if key not in ("MAKEFLAGS", "MAKELEVEL", "MFLAGS")}
     with (LOGS / f"{name}.log").open("wb") as log:
         process = subprocess.Popen(
-            ["make", "--no-print-directory", name],
+            # Who starts us in the background, or by nohup, may have made us deaf, and with us all that tests interrupt.
+            ["env", "--default-signal=INT,HUP", "make", "--no-print-directory", name],
             env=environment,
             process_group=0,
             stdin=subprocess.DEVNULL,

@@ -23,6 +23,13 @@ def run(folder: Path, **recipes: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run([sys.executable, SCRIPT], cwd=folder, capture_output=True, text=True, check=False)
 
 
+def _deaf(folder: Path) -> str:
+    script = folder / "python"
+    script.write_text(f"#!/bin/sh\ntrap '' INT HUP\nexec {sys.executable} \"$@\"\n", encoding="utf-8")
+    script.chmod(0o755)
+    return str(script)
+
+
 def test_runs_every_stage_and_shows_its_output(tmp_path: Path) -> None:
     done = run(tmp_path)
     assert done.returncode == 0, done.stdout + done.stderr
@@ -44,7 +51,11 @@ def test_ends_with_the_first_failure(tmp_path: Path, name: str) -> None:
     assert "== FAILED after" in done.stdout
 
 
-def test_stops_what_still_runs(tmp_path: Path) -> None:
+@pytest.mark.parametrize("deaf", [False, True])
+def test_stops_what_still_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, deaf: bool) -> None:
+    """Also where a shell has started it in the background: it ignores SIGINT then, and so would all that it starts."""
+    if deaf:
+        monkeypatch.setattr(sys, "executable", _deaf(tmp_path))
     slow, failing = NAMES[:2]
     done = run(tmp_path, **{slow: "sleep 100; touch finished", failing: "false"})
     assert done.returncode == 1
