@@ -95,6 +95,16 @@ def unshare(flags: int) -> None:
     _checked(_libc.unshare(ctypes.c_int(flags)))
 
 
+def sync_file_system(handle: int) -> None:
+    """Write back all of the file system that the file descriptor is of, see syncfs(2).
+
+    Raises:
+        OSError: something that was written since it was mounted has not arrived on its disk, whoever wrote it and
+            whenever; unless somebody was told before. Since Linux 5.8.
+    """
+    _checked(_libc.syncfs(ctypes.c_int(handle)))
+
+
 def setns(handle: int, kind: int = 0) -> None:
     """Join the namespace that the file descriptor refers to."""
     _checked(_libc.setns(ctypes.c_int(handle), ctypes.c_int(kind)))
@@ -235,6 +245,7 @@ __all__ = (
     "set_domain_name",
     "set_process_name",
     "setns",
+    "sync_file_system",
     "umount",
     "unshare",
 )

@@ -39,6 +39,7 @@ from ansible_collections.bakehouse.images.plugins.module_utils._sandbox.processe
     end_processes,
     sandbox_processes,
 )
+from ansible_collections.bakehouse.images.plugins.module_utils._system_calls import sync_file_system
 from ansible_collections.bakehouse.images.plugins.module_utils._wait import poll
 
 if t.TYPE_CHECKING:
@@ -102,6 +103,7 @@ def close_sandbox(
         if state.is_alive(record):
             closing.end_processes()
             closing.give_back()
+            closing.write_back()
             if trim:
                 closing.trim()
             closing.read_notes()
@@ -175,10 +177,18 @@ class _Closing:
         for plain in reversed(self.record.lent):
             self._try(functools.partial(lending.give_back, self.root, lending.Loan.from_plain(plain)))
 
+    def write_back(self) -> None:
+        """Nothing else tells of data that a disk did not take: programs have ended well long before that."""
+        for mount in self._disks():
+            self._try(functools.partial(_write_back, self.root, mount))
+
     def trim(self) -> None:
-        for mount in self.record.mounts[: len(self.record.devices)]:
-            if mount.source in self.record.devices:
-                self.trimmed_bytes += _trim(self.root, mount.target)
+        for mount in self._disks():
+            self.trimmed_bytes += _trim(self.root, mount.target)
+
+    def _disks(self) -> t.List[state.MountRecord]:
+        """The mounts of the image's own file systems."""
+        return [one for one in self.record.mounts[: len(self.record.devices)] if one.source in self.record.devices]
 
     def read_notes(self) -> None:
         self.not_done = stand_ins.read_notes(self.root)
@@ -260,6 +270,29 @@ def _volumes(record: state.SandboxRecord, path: str = "") -> t.Iterator[t.Dict[s
         checking.wait_until_free(physical, RELEASE_TIMEOUT_SECONDS)
     with OpenVolumes() as volumes:
         yield volumes.again(wanted)
+
+
+def _write_back(root: str, mount: state.MountRecord) -> None:
+    """Have all arrive on the disk.
+
+    Raises:
+        BuildError: something did not.
+    """
+    try:
+        handle = paths.open_in_root(root, mount.target, os.O_RDONLY | os.O_DIRECTORY)
+    except OSError:
+        return  # somebody in the image has unmounted it
+    try:
+        sync_file_system(handle)
+    except OSError as exc:
+        raise BuildError(
+            "What was written to %s of the image has not all arrived on %s: %s."
+            % (mount.target, mount.source, exc.strerror),
+            hint="The image cannot be used. Where its disk is a file, the file system with that file may be full; the"
+            " kernel's log of the build host (dmesg) says more.",
+        ) from exc
+    finally:
+        os.close(handle)
 
 
 def _trim(root: str, target: str) -> int:
