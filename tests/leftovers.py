@@ -74,6 +74,9 @@ def sandboxes(folder: Path, state_dir: str = state.STATE_DIR) -> set[str]:
 @pytest.fixture(scope="session", autouse=True)
 def _nothing_left(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """Fails when the session has left a process, loop device, mount or sandbox."""
+    if MARK in os.environ:
+        yield  # of a session with tests from several places, the first one's looks
+        return
     mark = uuid.uuid4().hex
     folder = tmp_path_factory.getbasetemp().resolve()
 
