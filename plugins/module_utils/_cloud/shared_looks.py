@@ -73,6 +73,12 @@ class SharedLooks:
                 self._write({"time": self.clock.now(), "found": found})
             return found.get(resource_id)
 
+    def join(self, resource_id: str) -> None:
+        """Have others ask for it as well from now on."""
+        with contextlib.suppress(OSError):
+            os.makedirs(self.folder, mode=0o700, exist_ok=True)
+            self._note(resource_id)
+
     def leave(self, resource_id: str) -> None:
         """Nobody needs to ask for it any more."""
         with contextlib.suppress(OSError):
@@ -103,9 +109,7 @@ class SharedLooks:
 
     def _wanted(self, resource_id: str) -> t.List[str]:
         """What is waited for, the own one first; who has stopped without a word is forgotten."""
-        own = os.path.join(self.folder, resource_id)
-        with open(own, "w"):
-            os.utime(own)
+        self._note(resource_id)
         ids = [resource_id]
         for entry in os.scandir(self.folder):
             if entry.name in (ANSWER, LOCK, resource_id):
@@ -116,6 +120,11 @@ class SharedLooks:
             else:
                 os.unlink(entry.path)
         return ids[:MOST_IDS]
+
+    def _note(self, resource_id: str) -> None:
+        own = os.path.join(self.folder, resource_id)
+        with open(own, "w"):
+            os.utime(own)
 
     def _write(self, answer: t.Mapping[str, t.Any]) -> None:
         with open(os.path.join(self.folder, ANSWER), "w", encoding="utf-8") as stream:

@@ -60,6 +60,8 @@ def watching(
         found = None
         if shared and before:
             found = shared.look(resource_id, ask, at_most_seconds=(now - before[0]) * NEW_ENOUGH)
+        elif shared:
+            shared.join(resource_id)
         before[:] = [now]
         return describe() if found is None else parse(found)
 
