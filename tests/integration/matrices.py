@@ -13,6 +13,7 @@ from pathlib import Path
 from tests.disks import run
 from tests.integration.disks import loop_disk, mounted, unpack
 from tests.integration.killing import Matrix, local_build_ids
+from tests.integration.outscale import BUILD_TAG, Outscale, Resource, tags_of, write_image
 from tests.integration.project import Cloud, Project
 
 # Long enough to be killed in, at random.
@@ -85,6 +86,29 @@ def flaky_build_host(project: Project, source_ami: str, **image: t.Any) -> Path:
         },
     )
     return gone
+
+
+def outscale_matrix(project: Project, outscale: Outscale) -> Matrix:
+    """An OMI on the lab, from another account's image, which is copied first."""
+    write_image(project, "sleep 0.5; echo done > /etc/provisioned")
+
+    def ours(call: str, key: str) -> list[Resource]:
+        filters = (
+            {"TagKeys": [BUILD_TAG]}
+            if call == "ReadVolumes"
+            else {"TagKeys": [BUILD_TAG], "AccountIds": [outscale.account]}
+        )
+        found: list[Resource] = outscale(call, Filters=filters)[key]
+        return found
+
+    def build_ids() -> set[str]:
+        found = [*ours("ReadVolumes", "Volumes"), *ours("ReadSnapshots", "Snapshots"), *ours("ReadImages", "Images")]
+        return {tags_of(one)[BUILD_TAG] for one in found if one.get("ImageName") != "web"}
+
+    def artifacts() -> list[str]:
+        return [one["ImageId"] for one in ours("ReadImages", "Images") if one["ImageName"] == "web"]
+
+    return Matrix(project, build_ids, artifacts, outscale.leftovers)
 
 
 def local_matrix(folder: Path, tarball: Path) -> Matrix:

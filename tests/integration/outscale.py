@@ -18,6 +18,7 @@ from osc_sdk_python.credentials import Endpoint
 
 from lab.config import OSC_ACCOUNT, OSC_REGION, OSC_VENDOR_ACCOUNT, osc_access_key
 from tests.disks import mounted, run
+from tests.integration.project import Project
 from tests.integration.source_image import EXT4, _fill
 from tests.lab_fixture import RunningLab
 from tests.waiting import eventually
@@ -168,6 +169,13 @@ def _make_source(ours: Outscale, tarball: Path, place: Path) -> str:
     return str(copy["ImageId"])
 
 
+def write_image(project: Project, command: str, **more: t.Any) -> None:
+    """A project whose one image builds from another account's, as long as nothing is broken."""
+    source = {"filters": {"image-name": SOURCE}, "owners": [OSC_VENDOR_ACCOUNT]}
+    usual = {"bake_provider": "outscale", "bake_image_name": "web", "bake_source": source, "bake_gather_facts": False}
+    project.images(web={**usual, "bake_provision": [{"shell": command}], **more})
+
+
 @pytest.fixture(scope="session")
 def source_omi(session_lab: RunningLab, debian_tarball: Path, tmp_path_factory: pytest.TempPathFactory) -> str:
     """The id of another account's image, named SOURCE, with a Debian (1 GiB, GPT, ext4) and a second volume."""
@@ -186,4 +194,4 @@ def outscale(lab: RunningLab) -> Iterator[Outscale]:
     assert left == [], f"the build left {left}"
 
 
-__all__ = ("SOURCE", "Outscale", "Resource", "outscale", "snapshots_of", "source_omi", "tags_of")
+__all__ = ("SOURCE", "Outscale", "Resource", "outscale", "snapshots_of", "source_omi", "tags_of", "write_image")

@@ -15,8 +15,11 @@ from pathlib import Path
 import pytest
 
 from tests.integration.killing import SIDES, STEPS, Matrix, Moment, moments
-from tests.integration.matrices import ec2_matrix, local_matrix
+from tests.integration.matrices import ec2_matrix, local_matrix, outscale_matrix
+from tests.integration.outscale import Outscale, outscale, source_omi
 from tests.integration.project import Cloud, Project
+
+__all__ = ("outscale", "source_omi")
 
 SEED = int(os.environ.get("TORTURE_SEED") or random.randrange(2**32))
 RANDOM_MOMENTS = int(os.environ.get("TORTURE_MOMENTS") or 20)
@@ -40,6 +43,18 @@ def matrix(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Matrix]:
 @pytest.mark.parametrize("moment", EVERY_STEP, ids=lambda it: f"{it.step}-{it.side}")
 def test_killed_where_a_step_begins(matrix: Matrix, moment: Moment) -> None:
     matrix.play(moment)
+
+
+# Where something is made that Outscale tags only afterwards.
+OUTSCALE_STEPS = ("volume.yml", "provision.yml", "snapshot.yml", "register.yml")
+
+
+@pytest.mark.parametrize("side", ["controller", "both"])
+@pytest.mark.parametrize("step", OUTSCALE_STEPS)
+@pytest.mark.usefixtures("source_omi")
+def test_a_build_for_outscale_is_killed(project: Project, outscale: Outscale, step: str, side: str) -> None:
+    outscale_matrix(project, outscale).play(Moment(step, side))
+    outscale.forget("web")
 
 
 @pytest.mark.parametrize("number", range(RANDOM_MOMENTS))

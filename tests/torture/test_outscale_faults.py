@@ -10,8 +10,8 @@ import typing as t
 
 import pytest
 
-from lab.config import OSC_VENDOR_ACCOUNT
-from tests.integration.outscale import SOURCE, Outscale, outscale, source_omi
+from tests.integration.killing import sweep
+from tests.integration.outscale import Outscale, outscale, source_omi, write_image
 from tests.integration.project import Project, host_state
 from tests.lab_fixture import RunningLab
 
@@ -44,13 +44,6 @@ FAULTS: list[tuple[str, str, dict[str, t.Any], bool]] = [
 ]
 
 
-def write_image(project: Project, command: str, **more: t.Any) -> None:
-    """A project whose one image builds from another account's, as long as nothing is broken."""
-    source = {"filters": {"image-name": SOURCE}, "owners": [OSC_VENDOR_ACCOUNT]}
-    usual = {"bake_provider": "outscale", "bake_image_name": "web", "bake_source": source, "bake_gather_facts": False}
-    project.images(web={**usual, "bake_provision": [{"shell": command}], **more})
-
-
 @pytest.mark.parametrize(
     ("action", "effect", "values", "ends"),
     FAULTS,
@@ -77,3 +70,37 @@ def test_whatever_goes_wrong_nothing_is_left(
     assert outscale.leftovers() == []
     assert host_state() == before
     assert (outscale.image("web") is not None) is ends
+
+
+# What stays as it is: what the error says, and whether there is something that cannot be removed before that is over.
+STUCK = [
+    ("CreateVolume", "creating", True),
+    ("LinkVolume", "attaching", False),
+    ("UnlinkVolume", "detaching", True),
+    ("CreateSnapshot", "is still", False),
+    ("CreateImage", "is still", False),
+]
+
+
+@pytest.mark.parametrize(("action", "says", "stays"), STUCK, ids=[one[0] for one in STUCK])
+@pytest.mark.usefixtures("source_omi")
+def test_what_is_stuck_is_given_up_and_named_and_a_sweep_removes_it(
+    project: Project, outscale: Outscale, lab: RunningLab, action: str, says: str, stays: bool
+) -> None:
+    write_image(
+        project, "echo done > /etc/done", bake_wait_timeout=15, bake_snapshot_timeout=15, bake_device_timeout=10
+    )
+    lab.api.fault(action, "stuck", times=0)
+    ran = project.build()
+    lab.api.reset()
+    lab.api.release()
+    assert ran.rc != 0, ran
+    assert says in ran.output, ran
+    assert "Traceback" not in ran.output, ran
+    if outscale.leftovers():
+        assert stays, outscale.leftovers()
+        assert "Not cleaned up: " in ran.output, ran
+        swept = sweep(project)
+        assert swept.rc == 0, swept
+    assert outscale.leftovers() == []
+    assert outscale.image("web") is None
