@@ -25,6 +25,8 @@ from ansible_collections.bakehouse.images.plugins.module_utils._sandbox import s
 
 RUN_DIRECTORY = Path("/run/bakehouse")
 MARK = "BAKEHOUSE_TEST_SESSION"
+#: Of this session, while one looks after it.
+MARKS: list[str] = []
 #: Seconds in which what has been told to end must have ended.
 PATIENCE = 30
 
@@ -74,7 +76,7 @@ def sandboxes(folder: Path, state_dir: str = state.STATE_DIR) -> set[str]:
 @pytest.fixture(scope="session", autouse=True)
 def _nothing_left(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """Fails when the session has left a process, loop device, mount or sandbox."""
-    if MARK in os.environ:
+    if MARKS:
         yield  # of a session with tests from several places, the first one's looks
         return
     mark = uuid.uuid4().hex
@@ -84,9 +86,11 @@ def _nothing_left(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         return loop_devices(folder) | mounts(folder, RUN_DIRECTORY) | processes(mark) | sandboxes(folder)
 
     before = look()
+    MARKS.append(mark)
     os.environ[MARK] = mark
     yield
     del os.environ[MARK]
+    MARKS.remove(mark)
     deadline = time.monotonic() + PATIENCE
     while (left := look() - before) and time.monotonic() < deadline:
         time.sleep(0.1)

@@ -10,6 +10,7 @@ next ones, so that it is not tried again for as long as the others take.
 
 from __future__ import annotations
 
+import time
 import typing as t
 
 from ansible.utils.display import Display
@@ -47,8 +48,9 @@ class ActionModule(ModuleAction):
                 }
                 if waited:
                     self._task.args["wait_delay"] = max(float(given.get("wait_delay") or 0), LATER_DELAY_SECONDS)
+                began = time.monotonic()
                 result = super().run(tmp, task_vars)
-                waited += piece
+                waited += max(piece, time.monotonic() - began)
                 throttled += throttled_calls(result)
                 if not result.get("timed_out") or is_last:
                     return with_throttled(_whole(result, failed, actions), throttled)

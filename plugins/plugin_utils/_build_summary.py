@@ -71,7 +71,7 @@ def line(name: str, result: t.Mapping[str, t.Any]) -> str:
 def _throttled(number: int) -> str:
     if not number:
         return ""
-    return f"{number} call{' was' if number == 1 else 's were'} throttled and sent again"
+    return f"throttled {number} time{'' if number == 1 else 's'}"
 
 
 __all__ = ("line", "summarize")

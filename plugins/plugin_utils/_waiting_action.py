@@ -13,6 +13,7 @@ for find what they have begun by its build id, so running one again goes on wait
 
 from __future__ import annotations
 
+import time
 import typing as t
 
 from ansible.utils.display import Display
@@ -30,7 +31,7 @@ LATER_DELAY_SECONDS = 5.0
 
 def next_piece(waited: float, limit: float) -> float:
     """How many seconds to wait before the next line: as many as were waited so far, within bounds."""
-    return min(max(SHORTEST_PIECE_SECONDS, waited), LONGEST_PIECE_SECONDS, limit - waited)
+    return min(max(SHORTEST_PIECE_SECONDS, waited), LONGEST_PIECE_SECONDS, max(1.0, limit - waited))
 
 
 class WaitingAction(ModuleAction):
@@ -50,8 +51,10 @@ class WaitingAction(ModuleAction):
                 self._task.args = {**given, "wait_timeout": int(piece)}
                 if waited:
                     self._task.args["wait_delay"] = max(float(given.get("wait_delay") or 0), LATER_DELAY_SECONDS)
+                began = time.monotonic()
                 result = super().run(tmp, task_vars)
-                waited += piece
+                # Calls that are throttled may take longer than they are waited for.
+                waited += max(piece, time.monotonic() - began)
                 throttled += throttled_calls(result)
                 if not result.get("timed_out") or waited >= limit:
                     whole = {**result, "changed": bool(result.get("changed")) or changed}

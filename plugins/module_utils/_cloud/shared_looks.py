@@ -36,8 +36,8 @@ Ask = t.Callable[[t.Sequence[str]], t.Mapping[str, Resource]]
 MOST_IDS = 200
 # Whoever asks holds the lock. A process that takes longer is left alone, and the cloud is asked beside it.
 LOCK_SECONDS = 5.0
-# The longest pause of a wait is a quarter of it: who has not looked for so long does not wait any more.
-FORGOTTEN_SECONDS = 60.0
+# Longer than waits pause: who has not looked for so long does not wait any more.
+FORGOTTEN_SECONDS = 300.0
 ANSWER = "answer"
 LOCK = "lock"
 
@@ -69,7 +69,7 @@ class SharedLooks:
             if not ids:
                 return known.get(resource_id)
             found = dict(ask(ids))
-            with contextlib.suppress(OSError, TypeError):
+            with contextlib.suppress(OSError, AttributeError, TypeError):
                 self._write({"time": self.clock.now(), "found": found})
             return found.get(resource_id)
 
@@ -115,10 +115,11 @@ class SharedLooks:
             if entry.name in (ANSWER, LOCK, resource_id):
                 continue
             # Files have the time of day; one that is set back keeps an entry for longer, which costs nothing.
-            if time.time() - entry.stat().st_mtime < FORGOTTEN_SECONDS:
-                ids.append(entry.name)
-            else:
-                os.unlink(entry.path)
+            with contextlib.suppress(FileNotFoundError):  # whoever leaves takes no lock
+                if time.time() - entry.stat().st_mtime < FORGOTTEN_SECONDS:
+                    ids.append(entry.name)
+                else:
+                    os.unlink(entry.path)
         return ids[:MOST_IDS]
 
     def _note(self, resource_id: str) -> None:

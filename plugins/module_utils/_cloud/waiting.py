@@ -14,7 +14,7 @@ import typing as t
 from dataclasses import dataclass
 
 from ansible_collections.bakehouse.images.plugins.module_utils._cloud.errors import Throttled
-from ansible_collections.bakehouse.images.plugins.module_utils._errors import NotFound
+from ansible_collections.bakehouse.images.plugins.module_utils._errors import NotFound, WaitTimeout
 from ansible_collections.bakehouse.images.plugins.module_utils._wait import Clock, poll
 
 T = t.TypeVar("T")
@@ -54,11 +54,21 @@ class Waiting:
         That a cloud does not answer for being asked too often ends no wait: a wait has more time than a call.
         """
 
+        answered: t.List[bool] = []
+        throttled: t.List[Throttled] = []
+
         def patient() -> t.Optional[T]:
             try:
-                return probe()
-            except Throttled:
+                found = probe()
+            except Throttled as exc:
+                throttled[:] = [exc]
                 return None
+            answered[:] = [True]
+            return found
+
+        def late(waited: float) -> Exception:
+            # Whoever has seen nothing has nothing to say of it.
+            return on_timeout(waited) if answered else _not_answered(throttled[-1], waited)
 
         most = self.most_seconds or max(max_delay_seconds, self.delay_seconds)
         return poll(
@@ -66,9 +76,17 @@ class Waiting:
             timeout_seconds=self.timeout_seconds,
             delay_seconds=min(self.delay_seconds, most),
             max_delay_seconds=most,
-            on_timeout=on_timeout,
+            on_timeout=late,
             clock=clock,
         )
+
+
+def _not_answered(last: Throttled, waited_seconds: float) -> WaitTimeout:
+    return WaitTimeout(
+        "%s For %d seconds there was no other answer." % (last.message, waited_seconds),
+        hint="Build fewer images at a time in this account, or raise wait_timeout.",
+        **last.facts,
+    )
 
 
 def retry_missing(attempt: t.Callable[[], T], *, timeout_seconds: float, clock: t.Optional[Clock]) -> T:

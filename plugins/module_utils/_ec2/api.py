@@ -200,7 +200,8 @@ def connect(module: AnsibleAWSModule, *, service: str = "ec2", region: t.Optiona
     try:
         client = connection.client(service)
         count_throttled(client, module.throttled)
-        be_patient(client)
+        if access.max_retries is None:
+            be_patient(client)
     finally:
         gc.enable()
     decode = connection.decode if access.decode_authorization_messages else None

@@ -62,7 +62,15 @@ _BUSY = {
 }
 # What EC2 and the services beside it say; botocore's standard retry mode knows these and more:
 # https://docs.aws.amazon.com/boto3/latest/guide/retries.html
-THROTTLED = {"RequestLimitExceeded", "RequestThrottled", "Throttling", "ThrottlingException"}
+THROTTLED = {
+    "EC2ThrottledException",
+    "RequestLimitExceeded",
+    "RequestThrottled",
+    "RequestThrottledException",
+    "ThrottledException",
+    "Throttling",
+    "ThrottlingException",
+}
 _PERMISSION = re.compile(r"not authorized to perform: ([\w-]+:\w+)")
 _PRINCIPAL = re.compile(r"User: (\S+) is not authorized")
 _ENCODED = re.compile(r"\s*Encoded authorization failure message:\s*(.*)", re.DOTALL)

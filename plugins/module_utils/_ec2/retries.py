@@ -41,10 +41,9 @@ def limit_retries(client: t.Any) -> None:
 
 
 def be_patient(client: t.Any) -> None:
-    """Make throttled calls again for longer than others that fail; for as long as the user says, if he does."""
-    if (client.meta.config.retries or {}).get(
-        "total_max_attempts"
-    ) == ATTEMPTS and "AWS_MAX_ATTEMPTS" not in os.environ:
+    """Make throttled calls again for longer than others that fail; but not where the environment says how often."""
+    attempts = (client.meta.config.retries or {}).get("total_max_attempts")
+    if attempts == ATTEMPTS and "AWS_MAX_ATTEMPTS" not in os.environ:
         client.meta.events.register_first("needs-retry", throttled_delay, unique_id="bakehouse-throttled")
 
 

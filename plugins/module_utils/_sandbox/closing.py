@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import errno
 import fcntl
 import functools
 import os
@@ -93,7 +94,8 @@ def close_sandbox(
 
     Args:
         trim: tell the device which blocks are free, while the file systems are still mounted.
-        check: check the file systems, read-only, when they are no longer mounted.
+        check: ask the kernel whether all that was written has arrived on the disks, and check the file systems,
+            read-only, when they are no longer mounted.
     """
     with state.locked(name, state_dir):
         record = state.read_record(name, state_dir)
@@ -103,7 +105,8 @@ def close_sandbox(
         if state.is_alive(record):
             closing.end_processes()
             closing.give_back()
-            closing.write_back()
+            if check:
+                closing.write_back()
             if trim:
                 closing.trim()
             closing.read_notes()
@@ -283,16 +286,45 @@ def _write_back(root: str, mount: state.MountRecord) -> None:
     except OSError:
         return  # somebody in the image has unmounted it
     try:
-        sync_file_system(handle)
-    except OSError as exc:
-        raise BuildError(
-            "What was written to %s of the image has not all arrived on %s: %s."
-            % (mount.target, mount.source, exc.strerror),
-            hint="The image cannot be used. Where its disk is a file, the file system with that file may be full; the"
-            " kernel's log of the build host (dmesg) says more.",
-        ) from exc
+        error = _sync(handle)
     finally:
         os.close(handle)
+    if error:
+        raise BuildError(
+            "What was written to %s of the image has not all arrived on %s: %s." % (mount.target, mount.source, error),
+            hint="The image cannot be used. Where its disk is a file, the file system with that file may be full; the"
+            " kernel's log of the build host (dmesg) says more.",
+        )
+
+
+def _sync(handle: int) -> str:
+    """What the kernel says; empty when all is well.
+
+    In a process of its own: one that waits for a disk cannot be ended.
+    """
+    child = os.fork()
+    if child == 0:
+        try:
+            sync_file_system(handle)
+        except OSError as exc:
+            os._exit(exc.errno or errno.EIO)
+        os._exit(0)
+
+    def ended() -> t.Optional[int]:
+        pid, status = os.waitpid(child, os.WNOHANG)
+        return os.WEXITSTATUS(status) if pid else None
+
+    try:
+        number = poll(
+            ended,
+            timeout_seconds=RELEASE_TIMEOUT_SECONDS,
+            delay_seconds=0.01,
+            max_delay_seconds=0.5,
+            on_timeout=lambda waited: Busy("the disk has not taken it in %d seconds" % waited),
+        )
+    except Busy as exc:
+        return exc.message
+    return os.strerror(number) if number else ""
 
 
 def _trim(root: str, target: str) -> int:

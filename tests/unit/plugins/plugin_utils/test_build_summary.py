@@ -34,11 +34,11 @@ THROTTLED = {"record": {**RECORD["record"], "throttled_calls": 12}}
         ),
         (
             {"__bake_status": "built", "__bake_progress": THROTTLED},
-            "k8s: built in 12.3 s (12 calls were throttled and sent again)",
+            "k8s: built in 12.3 s (throttled 12 times)",
         ),
         (
             {"__bake_status": "failed", "__bake_progress": THROTTLED, "__bake_error": {"msg": "No space."}},
-            "k8s: failed (No space.; 12 calls were throttled and sent again)",
+            "k8s: failed (No space.; throttled 12 times)",
         ),
         ({}, "k8s: ended without an image"),
     ],

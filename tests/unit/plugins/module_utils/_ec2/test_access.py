@@ -9,14 +9,18 @@ from __future__ import annotations
 import json
 import typing as t
 from pathlib import Path
+from types import SimpleNamespace
 
 import boto3
 import pytest
+from ansible_collections.bakehouse.images.plugins.module_utils._cloud.errors import Throttled
 from ansible_collections.bakehouse.images.plugins.module_utils._cloud.throttling import ThrottledCalls
 from ansible_collections.bakehouse.images.plugins.module_utils._ec2.access import Access
 from ansible_collections.bakehouse.images.plugins.module_utils._ec2.api import Ec2Api, connect
-from ansible_collections.bakehouse.images.plugins.module_utils._ec2.retries import ATTEMPTS
+from ansible_collections.bakehouse.images.plugins.module_utils._ec2.retries import ATTEMPTS, THROTTLED_ATTEMPTS
 from ansible_collections.bakehouse.images.plugins.module_utils._errors import Invalid, Refused
+from botocore.awsrequest import AWSResponse
+from botocore.compat import HTTPHeaders
 from botocore.exceptions import ClientError
 
 ROLE = "arn:aws:iam::123456789012:role/builder"
@@ -186,6 +190,30 @@ def test_retries_by_default(monkeypatch: pytest.MonkeyPatch) -> None:
     assert connect(t.cast(t.Any, Module(KEYS))).client.meta.config.retries["total_max_attempts"] == ATTEMPTS
     api = connect(t.cast(t.Any, Module({**KEYS, "max_retries": 0})))
     assert api.client.meta.config.retries["total_max_attempts"] == 1
+
+
+@pytest.mark.parametrize(
+    ("access", "environment", "attempts"),
+    [({}, {}, THROTTLED_ATTEMPTS), ({"max_retries": 9}, {}, 10), ({"max_retries": 2}, {}, 3)]
+    + [({}, {"AWS_MAX_ATTEMPTS": "4"}, 4)],
+)
+def test_throttled_calls_are_sent_for_longer_unless_somebody_says_how_often(
+    monkeypatch: pytest.MonkeyPatch, access: dict[str, t.Any], environment: dict[str, str], attempts: int
+) -> None:
+    monkeypatch.delenv("AWS_MAX_ATTEMPTS", raising=False)
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr("time.sleep", lambda seconds: None)
+    module = Module({**KEYS, **access})
+    api = connect(t.cast(t.Any, module))
+    body = b"<Response><Errors><Error><Code>RequestLimitExceeded</Code></Error></Errors></Response>"
+    raw = t.cast(t.Any, SimpleNamespace(stream=lambda **_settings: [body]))
+    api.client.meta.events.register_first(
+        "before-send.ec2", lambda **_event: AWSResponse("http://test", 503, HTTPHeaders(), raw)
+    )
+    with pytest.raises(Throttled):
+        api.find("describe_volumes", "Volumes", "list volumes")
+    assert module.throttled.count == attempts
 
 
 @pytest.mark.parametrize(

@@ -38,6 +38,20 @@ def test_the_longest_pause_can_be_set(ec2: t.Any, seconds: float) -> None:
     assert 0.9 * seconds <= max(found) <= seconds
 
 
+def test_a_wait_that_was_never_answered_says_so(ec2: t.Any) -> None:
+    def probe() -> None:
+        raise Throttled("Cannot find volume vol-1: Request limit exceeded.", error_code="RequestLimitExceeded")
+
+    def late(waited: float) -> WaitTimeout:
+        raise AssertionError("nothing was seen that could be told")
+
+    waiting = Waiting.from_params({**PARAMS, "access": {}})
+    with pytest.raises(WaitTimeout, match="exceeded. For 12. seconds there was no other answer") as caught:
+        waiting.until(probe, on_timeout=late, clock=ec2.clock)
+    assert caught.value.to_result()["timed_out"] is True
+    assert caught.value.facts["error_code"] == "RequestLimitExceeded"
+
+
 def test_being_asked_too_often_ends_no_wait(ec2: t.Any) -> None:
     answers: list[Busy | None] = [Throttled("Slow down."), Throttled("Slow down."), None]
 
