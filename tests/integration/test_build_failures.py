@@ -123,6 +123,7 @@ def test_a_name_that_is_taken_by_a_foreign_image_is_refused(
     assert_nothing_was_created(lab)
 
 
+@pytest.mark.long
 def test_no_metadata_service_is_explained(web: Project, cloud: Cloud, lab: RunningLab) -> None:
     lab.api.set(imds="off")
     ran = web.build()
@@ -207,6 +208,7 @@ def _source(cloud: Cloud) -> str:
     return str(t.cast("dict[str, t.Any]", cloud.image("debian-source"))["ImageId"])
 
 
+@pytest.mark.long
 def test_a_device_that_never_appears_is_waited_for_in_vain(web: Project, cloud: Cloud, lab: RunningLab) -> None:
     lab.api.fault("AttachVolume", "no-device")
     ran = web.build(bake_device_timeout=3)
@@ -215,6 +217,7 @@ def test_a_device_that_never_appears_is_waited_for_in_vain(web: Project, cloud: 
     assert cloud.leftovers() == []
 
 
+@pytest.mark.long
 def test_waits_really_wait(web: Project, cloud: Cloud, lab: RunningLab) -> None:
     lab.api.set(volume_seconds=1, attach_seconds=1, detach_seconds=1, snapshot_seconds=2, image_seconds=1)
     ran = web.build()
@@ -222,6 +225,7 @@ def test_waits_really_wait(web: Project, cloud: Cloud, lab: RunningLab) -> None:
     cloud.forget("web")
 
 
+@pytest.mark.long
 def test_a_build_host_that_goes_away_is_a_failure_with_cleanup(web: Project, cloud: Cloud, lab: RunningLab) -> None:
     """Ansible runs neither rescue nor always for an unreachable host: the volume must not stay behind."""
     gone = web.folder / "gone"

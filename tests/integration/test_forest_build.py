@@ -232,6 +232,7 @@ def test_a_failed_image_fails_those_made_from_it_with_its_reason_and_no_other(fo
     assert [line.split(" ")[0] for line in said.values()] == ["built", "built", "built", "cached"]
 
 
+@pytest.mark.long
 def test_an_image_counts_when_it_has_booted_as_it_should(forest: Forest) -> None:
     forest.config = [{"name": "base.img", "parent": "outside.img"}, {"name": "child.img", "parent": "base.img"}]
     forest.settings = {"boot": {"expect": ["^web: all well"], "fail_on": ["^web: [1-9]"], "accelerator": "tcg"}}

@@ -284,6 +284,7 @@ def command_lines() -> list[str]:
     return found
 
 
+@pytest.mark.long
 def test_with_lvhs_rules_what_is_there_is_taken_as_it_is(forest: Forest, tmp_path: Path, debian_disk: Path) -> None:
     del forest.hosts["overlay"]
     rules = {"bake_cache": "exists", "bake_output_file": MARK}
