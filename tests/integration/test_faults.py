@@ -10,6 +10,8 @@ from __future__ import annotations
 import json
 import os
 
+import pytest
+
 from tests.integration.faults import CHANGES, Fault, fatal, fault, play
 from tests.integration.project import Cloud, Project
 from tests.lab_fixture import RunningLab
@@ -33,6 +35,7 @@ def test_a_busy_account_that_loses_answers_gets_one_image(
     assert f"throttled {throttled} time" in " ".join(ran.output.split())
 
 
+@pytest.mark.long
 def test_a_snapshot_that_fails_on_its_way_is_reported_and_removed(
     project: Project, cloud: Cloud, lab: RunningLab, source_ami: str
 ) -> None:
