@@ -304,15 +304,13 @@ def _sync(handle: int) -> str:
     """
     child = os.fork()
     if child == 0:
-        try:
-            sync_file_system(handle)
-        except OSError as exc:
-            os._exit(exc.errno or errno.EIO)
-        os._exit(0)
+        _sync_and_exit(handle)
 
     def ended() -> t.Optional[int]:
         pid, status = os.waitpid(child, os.WNOHANG)
-        return os.WEXITSTATUS(status) if pid else None
+        if not pid:
+            return None
+        return os.WEXITSTATUS(status) if os.WIFEXITED(status) else errno.EINTR
 
     try:
         number = poll(
@@ -325,6 +323,22 @@ def _sync(handle: int) -> str:
     except Busy as exc:
         return exc.message
     return os.strerror(number) if number else ""
+
+
+def _sync_and_exit(handle: int) -> t.NoReturn:
+    error = errno.EIO
+    try:
+        # Neither a lock nor whoever reads our output may have to wait for this process.
+        for name in os.listdir("/proc/self/fd"):
+            if int(name) != handle:
+                with contextlib.suppress(OSError):
+                    os.close(int(name))
+        sync_file_system(handle)
+        error = 0
+    except OSError as exc:
+        error = exc.errno or error
+    finally:
+        os._exit(error)
 
 
 def _trim(root: str, target: str) -> int:
