@@ -16,15 +16,16 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
-import stat
 import tempfile
 import typing as t
+
+from ansible_collections.bakehouse.images.plugins.module_utils._own_folder import own_folder
 
 # sun_path of unix(7), without its null byte.
 MAX_SOCKET_PATH = 107
 
 # Where a folder of the system's own is too deep as well.
-TEMPORARY = "/tmp"  # noqa: S108 - see _is_ours
+TEMPORARY = "/tmp"  # noqa: S108 - see own_folder
 
 
 def short_path(path: str, spare: int = 0) -> str | None:
@@ -50,28 +51,21 @@ def _fits(path: str, spare: int) -> bool:
 def _places() -> t.Iterator[str]:
     for parent in (os.environ.get("XDG_RUNTIME_DIR", ""), tempfile.gettempdir(), TEMPORARY):
         if os.path.isabs(parent):
-            yield os.path.join(parent, f"bakehouse-{os.geteuid()}")
+            place = own_folder(parent)
+            if place:
+                yield place
 
 
 def _link(place: str, folder: str) -> str | None:
-    """A link to the folder; None when it cannot be made, or somebody else may have a hand in it."""
+    """A link to the folder; None when it cannot be made."""
     link = os.path.join(place, hashlib.sha256(os.fsencode(folder)).hexdigest()[:10])
     try:
-        with contextlib.suppress(FileExistsError):
-            os.mkdir(place, 0o700)
-        if not _is_ours(place):
-            return None
         _forget_dead(place)
         with contextlib.suppress(FileExistsError):
             os.symlink(folder, link)
         return link if os.readlink(link) == folder else None
     except OSError:
         return None
-
-
-def _is_ours(place: str) -> bool:
-    found = os.lstat(place)
-    return stat.S_ISDIR(found.st_mode) and found.st_uid == os.geteuid() and not stat.S_IMODE(found.st_mode) & 0o077
 
 
 def _forget_dead(place: str) -> None:

@@ -21,11 +21,11 @@ import fcntl
 import hashlib
 import json
 import os
-import stat
 import tempfile
 import time
 import typing as t
 
+from ansible_collections.bakehouse.images.plugins.module_utils._own_folder import own_folder
 from ansible_collections.bakehouse.images.plugins.module_utils._wait import Clock
 
 Resource = t.Dict[str, t.Any]
@@ -139,14 +139,8 @@ def _text(value: t.Any) -> str:
 
 def shared_folder(*what: t.Optional[str]) -> t.Optional[str]:
     """A folder for those of this user who say the same of themselves; None when there is no safe place for it."""
-    place = os.path.join(tempfile.gettempdir(), "bakehouse-%d" % os.geteuid())
-    try:
-        with contextlib.suppress(FileExistsError):
-            os.mkdir(place, 0o700)
-        found = os.lstat(place)
-    except OSError:
-        return None
-    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid() or stat.S_IMODE(found.st_mode) & 0o077:
+    place = own_folder(tempfile.gettempdir())
+    if place is None:
         return None
     digest = hashlib.sha256(json.dumps(what).encode()).hexdigest()
     return os.path.join(place, "looks-" + digest[:16])
