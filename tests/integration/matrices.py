@@ -90,7 +90,7 @@ def flaky_build_host(project: Project, source_ami: str, **image: t.Any) -> Path:
 
 def outscale_matrix(project: Project, outscale: Outscale) -> Matrix:
     """An OMI on the lab, from another account's image, which is copied first."""
-    write_image(project, "sleep 0.5; echo done > /etc/provisioned")
+    write_image(project, PROVISION[0]["shell"])
 
     def ours(call: str, key: str) -> list[Resource]:
         filters = (

@@ -11,13 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.disks import MakeDevice, loop_device, mounted, run
+from tests.disks import MIB, MakeDevice, loop_device, mounted, run
 from tests.integration.matrices import local_matrix
 from tests.integration.project import host_state
 
 __all__ = ("loop_device",)
-
-MIB = 1024**2
 
 FILL = "dd if=/dev/urandom of=/var/filled bs=1M count=250 && sync"
 

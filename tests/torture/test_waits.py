@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-import textwrap
 
 from tests.integration.project import CHECKOUT, Cloud
 from tests.lab_fixture import RunningLab
@@ -36,7 +35,7 @@ def calls_of_waits(cloud: Cloud, lab: RunningLab, volume_id: str, *caller: str) 
     ids = [cloud.ec2.create_snapshot(VolumeId=volume_id)["SnapshotId"] for _number in range(PROCESSES)]
     before = len(lab.api.calls())
     env = {**os.environ, **lab.env, "PYTHONPATH": str(CHECKOUT / ".collections")}
-    words = [[sys.executable, "-c", textwrap.dedent(WAIT), snapshot_id, *caller] for snapshot_id in ids]
+    words = [[sys.executable, "-c", WAIT, snapshot_id, *caller] for snapshot_id in ids]
     running = [subprocess.Popen(argv, env=env, cwd=CHECKOUT) for argv in words]
     assert [process.wait(600) for process in running] == [0] * PROCESSES
     calls = [call for call in lab.api.calls()[before:] if call["action"] == "DescribeSnapshots"]
